@@ -1,0 +1,1 @@
+"""The program: settings, wiring and command line. Imports all; nothing imports it."""

@@ -1,0 +1,116 @@
+"""Who asks, and what each role may record or decide (rulebook §3 “Who records”)."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from domain.commands import Code, Command, Refusal, refusal
+from domain.events import (
+    AccessChange,
+    AccessGranted,
+    AccessRestored,
+    AccessRestricted,
+    AccessTerminated,
+    ComplaintReceived,
+    ComplaintResolved,
+    Event,
+)
+from domain.requests import AccessRequest, CooperationRequest, Request
+
+
+class Role(StrEnum):
+    REGULATOR = "regulator"
+    CARRIER = "carrier"
+    AUDITOR = "auditor"
+    INTAKE = "intake"
+    PUBLIC = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The holder of a key. `holder` is the key's id: idempotency keys are its own; `public` without a key."""
+
+    role: Role = Role.PUBLIC
+    holder: str = "public"
+    authority: str | None = None
+    carrier: str | None = None
+    scopes: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def signature(self) -> str:
+        """What the ledger writes as recordedBy: role, whom the key speaks for, and which key."""
+        return ":".join(part for part in (self.role, self.authority or self.carrier, self.holder) if part)
+
+    @property
+    def sees_personal(self) -> bool:
+        return "personal:read" in self.scopes
+
+
+CARRIERS_OWN: Final[tuple[type[Event], ...]] = (AccessGranted, AccessRestricted, AccessRestored, AccessTerminated)
+INTAKES_OWN: Final[tuple[type[Event], ...]] = (ComplaintReceived, ComplaintResolved)
+
+
+def may_record_type(caller: Caller, cls: type[Event]) -> Refusal | None:
+    """Refuses what the role may never record, before anything of the fact is looked at."""
+    allowed = {
+        Role.REGULATOR: not cls.by_ledger,
+        Role.CARRIER: cls in CARRIERS_OWN,
+        Role.INTAKE: cls in INTAKES_OWN,
+    }
+    if allowed.get(caller.role, False):
+        return None
+    return refusal(
+        Code.FORBIDDEN,
+        "",
+        f"角色 {caller.role} 不能记录 {cls.__name__}；请使用有权限的密钥",
+        f"The role {caller.role} may not record {cls.__name__}; use a key that may",
+    )
+
+
+def may_record(caller: Caller, command: Command) -> Refusal | None:
+    """Refuses facts of another authority or carrier, and historical facts of anybody but a regulator."""
+    event = command.event
+    if caller.role is Role.REGULATOR:
+        named = getattr(event, "authority", None)
+        if named is None or caller.authority in (None, "MIIT", named):
+            return None
+        return refusal(
+            Code.FORBIDDEN,
+            "authority",
+            f"该密钥代表 {caller.authority}，不能以 {named} 的名义记录",
+            f"This key speaks for {caller.authority} and may not record for {named}",
+        )
+    if caller.role is Role.CARRIER and isinstance(event, (AccessGranted, AccessChange)):
+        if event.carrier != caller.carrier:
+            return _another_carrier(caller, "carrier", event.carrier)
+        if command.historical:
+            return refusal(
+                Code.FORBIDDEN,
+                "historical",
+                "历史事实只能由电信管理机构记录",
+                "Historical facts are recorded by a regulator only",
+            )
+    return None
+
+
+def may_decide(caller: Caller, request: Request, path: str = "carrier") -> Refusal | None:
+    """A regulator decides all gates, a carrier ACCESS and COOPERATION under its own code."""
+    if caller.role is Role.REGULATOR:
+        return None
+    if caller.role is Role.CARRIER and isinstance(request, (AccessRequest, CooperationRequest)):
+        return None if request.carrier == caller.carrier else _another_carrier(caller, path, request.carrier)
+    return refusal(
+        Code.FORBIDDEN,
+        "",
+        f"角色 {caller.role} 不能询问 {request.gate} 关口",
+        f"The role {caller.role} may not ask the gate {request.gate}",
+    )
+
+
+def _another_carrier(caller: Caller, path: str, named: str) -> Refusal:
+    return refusal(
+        Code.FORBIDDEN,
+        path,
+        f"该密钥代表 {caller.carrier}，不能以 {named} 的名义行事",
+        f"This key speaks for {caller.carrier} and may not act for {named}",
+    )

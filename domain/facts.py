@@ -1,0 +1,132 @@
+"""What is known of one subject: the fold of a tag's events, from which every (date, position) can be answered.
+
+Facts fold in position order; dates are evaluated afterwards. Nothing is forgotten, a void marks what it takes out with
+its own position, so one state answers every legal date D as known at every position P, and an event that arrives late
+in date costs what any other does.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from domain.events import Event, EventVoided
+from domain.recorded import Recorded
+
+E = TypeVar("E", bound=Event)
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+
+HEAD: Final = 2**63 - 1
+"""As known at the head, whatever it is."""
+
+
+class Moment(NamedTuple):
+    """A question's point: as of a legal date, as known at a position (§1)."""
+
+    on: date
+    known_at: int = HEAD
+
+
+class Fact(NamedTuple, Generic[E_co]):
+    """One event as the rules see it. Ordered by (effective_on, position): “later” in the sense of §1."""
+
+    effective_on: date
+    position: int
+    event: E_co
+    uscc: str | None
+    """The enterprise that the event bears."""
+    historical: bool = False
+    voided_by: int | None = None
+
+    def is_visible(self, at: Moment) -> bool:
+        return (
+            self.effective_on <= at.on
+            and self.position <= at.known_at
+            and (self.voided_by is None or self.voided_by > at.known_at)
+        )
+
+
+def _order(fact: Fact[Event]) -> tuple[date, int]:
+    return fact.effective_on, fact.position
+
+
+class Facts:
+    """The events of one tag, by type, each list ordered by (effective_on, position)."""
+
+    __slots__ = ("_by_type", "_types", "position")
+
+    def __init__(self) -> None:
+        self._by_type: dict[type[Event], list[Fact[Event]]] = {}
+        self._types: dict[int, tuple[type[Event], date]] = {}
+        self.position = 0
+        """The last position folded."""
+
+    @property
+    def size(self) -> int:
+        """How many events it holds."""
+        return len(self._types)
+
+    def evolve(self, recorded: Recorded) -> None:
+        """Folds the next event of the tag. Events come in position order, each once."""
+        self.position = recorded.position
+        event = recorded.event
+        if isinstance(event, EventVoided):
+            self._void(event.position, recorded.position)
+        self.add(Fact(recorded.effective_on, recorded.position, event, recorded.uscc, recorded.historical))
+
+    def add(self, fact: Fact[Event]) -> None:
+        insort(self._by_type.setdefault(type(fact.event), []), fact, key=_order)
+        self._types[fact.position] = type(fact.event), fact.effective_on
+
+    def _void(self, position: int, by: int) -> None:
+        if position not in self._types:
+            return
+        facts, place = self._place(position)
+        facts[place] = facts[place]._replace(voided_by=by)
+
+    def _place(self, position: int) -> tuple[list[Fact[Event]], int]:
+        cls, effective_on = self._types[position]
+        facts = self._by_type[cls]
+        return facts, bisect_left(facts, (effective_on, position), key=_order)
+
+    def copy(self) -> "Facts":
+        """A state of its own: what is folded into the copy does not touch this one."""
+        twin = Facts()
+        twin._by_type = {cls: list(facts) for cls, facts in self._by_type.items()}
+        twin._types = dict(self._types)
+        twin.position = self.position
+        return twin
+
+    def ever(self, cls: type[E]) -> list[Fact[E]]:
+        """Every event of a type, voided or not, of any date."""
+        return self._by_type.get(cls, [])  # type: ignore[return-value]  # the list under a type holds that type's facts
+
+    def standing(self, cls: type[E]) -> list[Fact[E]]:
+        """Every event of a type that is not voided, of any date."""
+        return [fact for fact in self.ever(cls) if fact.voided_by is None]
+
+    def visible(self, cls: type[E], at: Moment) -> list[Fact[E]]:
+        """The visible events of a type at (D, P), earliest first."""
+        return [fact for fact in self.ever(cls) if fact.is_visible(at)]
+
+    def latest(self, at: Moment, *types: type[E]) -> Fact[E] | None:
+        """The last visible event of the types by (effective_on, position)."""
+        found = [fact for cls in types for fact in self.visible(cls, at)]
+        return max(found, key=_order, default=None)
+
+    def all(self) -> Iterator[Fact[Event]]:
+        """Every fact, in position order."""
+        return iter(sorted((f for facts in self._by_type.values() for f in facts), key=lambda fact: fact.position))
+
+    def at_position(self, position: int) -> Fact[Event] | None:
+        if position not in self._types:
+            return None
+        facts, place = self._place(position)
+        return facts[place]
+
+
+def fold(history: Iterable[Recorded]) -> Facts:
+    facts = Facts()
+    for recorded in history:
+        facts.evolve(recorded)
+    return facts

@@ -1,0 +1,182 @@
+"""Live facts need their decision (rulebook §5, “Live and historical facts”)."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from domain import gates
+from domain.commands import Code, Command, Known, Refusal, refusal
+from domain.events import AccessGranted, Event, FiredRule, GateDecided, LicenceGranted, NumberFiled
+from domain.facts import Fact, Facts, Moment
+from domain.gates import Answer, Case
+from domain.requests import ALL_CHECKED, BY_GATE, AccessRequest, LicenceRequest, NumberFilingRequest, Request
+from domain.rulebook import Rulebook
+from domain.vocabulary import BusinessForm, Gate, Outcome
+
+GATED: Final[tuple[type[LicenceGranted | NumberFiled | AccessGranted], ...]] = (
+    LicenceGranted,
+    NumberFiled,
+    AccessGranted,
+)
+MOST_DAYS: Final = 30
+"""How old a decision may be on the day the fact takes effect."""
+
+
+def request_of(event: Event) -> Request:
+    """The gate asked with what the event states (§7): all five checked, undertaking filed, no marketing."""
+    match event:
+        case LicenceGranted():
+            return LicenceRequest(
+                uscc=event.uscc,
+                form=BusinessForm.CALL_CENTRE,
+                route=event.route,
+                marketing_outbound=False,
+                undertaking_filed=True,
+            )
+        case NumberFiled():
+            return NumberFilingRequest(
+                uscc=event.uscc,
+                number=event.number,
+                carriers=event.carriers,
+                directions=event.directions,
+                outbound_undertaking=event.outbound_undertaking,
+            )
+        case AccessGranted():
+            return AccessRequest(
+                uscc=event.uscc,
+                carrier=event.carrier,
+                number=event.number,
+                directions=event.directions,
+                checked=ALL_CHECKED,
+            )
+    raise TypeError(f"{type(event).__name__} is asked of no gate")
+
+
+def decided_request(decision: GateDecided) -> Request:
+    """The request that a recorded decision answered."""
+    return msgspec.convert(decision.request, BY_GATE[Gate(decision.gate)])
+
+
+def case_of(
+    request: Request, at: Moment, streams: dict[str, Facts], rulebook: Rulebook, version_name: str | None = None
+) -> Case:
+    """The case of a request from the folds of the tags that `gates.reads` names."""
+    version = (rulebook.named(version_name) if version_name else None) or rulebook.in_force_on(at.on)
+    enterprise, numbers, days = gates.reads(request, at, version, rulebook)
+    number = streams[numbers[0]] if numbers else Facts()
+    return Case(request, at, streams[enterprise], number, _merged(streams[day] for day in days), version.parameters)
+
+
+def _merged(days: Iterator[Facts]) -> Facts:
+    merged = Facts()
+    for day in days:
+        for fact in day.all():
+            merged.add(fact)
+    return merged
+
+
+def ask(
+    request: Request, at: Moment, streams: dict[str, Facts], rulebook: Rulebook, version_name: str | None = None
+) -> Answer:
+    """Decides a request from folds, under a named version or the one in force on D."""
+    version = (rulebook.named(version_name) if version_name else None) or rulebook.in_force_on(at.on)
+    return gates.decide(case_of(request, at, streams, rulebook, version.version), version, rulebook)
+
+
+def live_refusals(command: Command, known: Known, rulebook: Rulebook) -> Iterator[Refusal]:
+    """Every reason why a live fact has no decision that carries it."""
+    event = command.event
+    assert isinstance(event, GATED)
+    if event.decision_id is None:
+        yield refusal(
+            Code.DECISION_REQUIRED,
+            "decisionId",
+            "须先经 decideGate 取得决定，并在此给出其编号；记录既往事实请用 historical: true",
+            "A live fact needs the id of its gate decision (decideGate); facts of the past are sent with historical: true",
+        )
+        return
+    stream = known.streams[f"decision:{event.decision_id}"]
+    # “Such” means the same uscc, and a decision that is not yet effective is “no such” (§3).
+    found = next((f for f in stream.visible(GateDecided, Moment(command.effective_on)) if f.uscc == event.uscc), None)
+    if found is None:
+        yield refusal(
+            Code.NOT_FOUND,
+            "decisionId",
+            f"{command.effective_on} 时该企业没有决定 {event.decision_id}",
+            f"This enterprise has no decision {event.decision_id} on {command.effective_on}",
+        )
+        return
+    yield from _unfit(command, stream, found)
+    yield from _refused(command, known, found, rulebook)
+
+
+def _unfit(command: Command, stream: Facts, found: Fact[GateDecided]) -> Iterator[Refusal]:
+    event, decision = command.event, found.event
+    assert isinstance(event, GATED)
+    if not _matches(event, decision):
+        yield _wrong(
+            f"决定 {decision.decision_id}（{decision.gate}）与该事实所述不一致；请按事实重新询问",
+            f"Decision {decision.decision_id} ({decision.gate}) does not match what the fact states; ask the gate anew",
+        )
+    if (command.effective_on - found.effective_on).days > MOST_DAYS:
+        yield _wrong(
+            f"决定日期 {found.effective_on} 早于生效日期 {command.effective_on} 超过 {MOST_DAYS} 天；请重新询问",
+            f"The decision of {found.effective_on} is more than {MOST_DAYS} days before {command.effective_on}; ask anew",
+        )
+    if used := [fact for cls in GATED for fact in stream.ever(cls)]:
+        yield _wrong(
+            f"决定 {decision.decision_id} 已被位置 {used[0].position} 的事实使用",
+            f"Decision {decision.decision_id} was used by the fact at position {used[0].position}",
+        )
+    if decision.outcome == Outcome.REVIEW and event.justification is None:
+        yield refusal(
+            Code.DECISION_REQUIRED,
+            "justification",
+            "该决定为审慎（REVIEW），须书面说明理由",
+            "The decision is REVIEW: a written justification is needed",
+        )
+
+
+def _wrong(zh: str, en: str) -> Refusal:
+    return refusal(Code.WRONG_STATE, "decisionId", zh, en)
+
+
+def _matches(event: LicenceGranted | NumberFiled | AccessGranted, decision: GateDecided) -> bool:
+    asked = decided_request(decision)
+    match event, asked:
+        case LicenceGranted(), LicenceRequest():
+            return event.route is asked.route
+        case NumberFiled(), NumberFilingRequest():
+            return (event.number, frozenset(event.carriers), event.directions, event.outbound_undertaking) == (
+                asked.number,
+                frozenset(asked.carriers),
+                asked.directions,
+                asked.outbound_undertaking,
+            )
+        case AccessGranted(), AccessRequest():
+            return (event.carrier, event.number, event.directions) == (asked.carrier, asked.number, asked.directions)
+    return False
+
+
+def _refused(command: Command, known: Known, found: Fact[GateDecided], rulebook: Rulebook) -> Iterator[Refusal]:
+    """The gate refuses when asked again at (effectiveOn, head), or refused in the decision itself.
+
+    A decision that does not match is not asked again: its request is not this fact's.
+    """
+    event, decision = command.event, found.event
+    assert isinstance(event, GATED)
+    reasons: tuple[FiredRule, ...] | None = decision.reasons if decision.outcome == Outcome.REFUSE else None
+    if _matches(event, decision):
+        again = ask(decided_request(decision), Moment(command.effective_on), known.streams, rulebook)
+        if again.outcome is Outcome.REFUSE:
+            reasons = again.reasons
+    if reasons is not None:
+        rules = ", ".join(reason.rule for reason in reasons)
+        yield refusal(
+            Code.GATE_REFUSED,
+            "decisionId",
+            f"规则不允许（{rules}）；请按各规则的补救办法处理后重新询问",
+            f"The rules refuse ({rules}); remedy what they name and ask the gate anew",
+            reasons,
+        )

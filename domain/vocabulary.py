@@ -1,0 +1,145 @@
+"""The closed vocabularies of rulebook §3 and of the contract; one class an enum, its values as written there."""
+
+from enum import StrEnum
+
+from domain.rulebook import Gate, Outcome
+
+__all__ = ["Gate", "Outcome"]
+
+
+class Area(StrEnum):
+    REGISTER = "REGISTER"
+    LICENCE = "LICENCE"
+    NUMBER = "NUMBER"
+    ACCESS = "ACCESS"
+    COMPLAINT = "COMPLAINT"
+    CONDUCT = "CONDUCT"
+    INTERVIEW = "INTERVIEW"
+    EXPOSURE = "EXPOSURE"
+    PENALTY = "PENALTY"
+    LIST = "LIST"
+    REPORT = "REPORT"
+    LEDGER = "LEDGER"
+
+
+class CreditStatus(StrEnum):
+    UNKNOWN = "UNKNOWN"
+    GOOD = "GOOD"
+    WATCH = "WATCH"
+    ADVERSE = "ADVERSE"
+    DISHONEST = "DISHONEST"
+
+
+class CreditList(StrEnum):
+    ADVERSE = "ADVERSE"
+    DISHONESTY = "DISHONESTY"
+
+
+class Directions(StrEnum):
+    INBOUND = "INBOUND"
+    INBOUND_AND_OUTBOUND = "INBOUND_AND_OUTBOUND"
+
+
+class LicenceRoute(StrEnum):
+    STANDARD = "STANDARD"
+    COMMITMENT = "COMMITMENT"
+
+
+class BusinessForm(StrEnum):
+    CALL_CENTRE = "CALL_CENTRE"
+    SYSTEM_AND_SEAT_RENTAL = "SYSTEM_AND_SEAT_RENTAL"
+    SELF_USE = "SELF_USE"
+    LABOUR_OUTSOURCING = "LABOUR_OUTSOURCING"
+    TECHNICAL_SERVICE = "TECHNICAL_SERVICE"
+
+
+class SiteResult(StrEnum):
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+
+
+class ComplaintChannel(StrEnum):
+    HOTLINE_12321 = "HOTLINE_12321"
+    HOTLINE_12381 = "HOTLINE_12381"
+    HOTLINE_12300 = "HOTLINE_12300"
+    CARRIER = "CARRIER"
+    OTHER = "OTHER"
+
+
+class ComplaintCategory(StrEnum):
+    HARASSING = "HARASSING"
+    MARKETING = "MARKETING"
+    NO_CONSENT = "NO_CONSENT"
+    SPOOFED_NUMBER = "SPOOFED_NUMBER"
+    PRIVACY = "PRIVACY"
+    OTHER = "OTHER"
+
+
+class ComplaintOutcome(StrEnum):
+    SUBSTANTIATED = "SUBSTANTIATED"
+    UNSUBSTANTIATED = "UNSUBSTANTIATED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class InspectionManner(StrEnum):
+    RANDOM = "RANDOM"
+    TARGETED = "TARGETED"
+    COMPLAINT = "COMPLAINT"
+
+
+class Violation(StrEnum):
+    MARKETING_OUTBOUND = "MARKETING_OUTBOUND"
+    NO_CONSENT = "NO_CONSENT"
+    RECORDS_NOT_KEPT = "RECORDS_NOT_KEPT"
+    TRUNK_SUBLET = "TRUNK_SUBLET"
+    NUMBER_TRANSFERRED = "NUMBER_TRANSFERRED"
+    NUMBER_ALTERED = "NUMBER_ALTERED"
+    UNFILED_NUMBER = "UNFILED_NUMBER"
+    PERSONAL_DATA = "PERSONAL_DATA"
+    OTHER = "OTHER"
+
+
+class Cause(StrEnum):
+    """Why an authority interviewed, exposed or punished (becauseOf)."""
+
+    HARASSING_CALLS = "HARASSING_CALLS"
+    OTHER = "OTHER"
+
+
+class PenaltyKind(StrEnum):
+    WARNING = "WARNING"
+    CRITICISM = "CRITICISM"
+    FINE = "FINE"
+    CONFISCATION = "CONFISCATION"
+    LICENCE_SUSPENDED = "LICENCE_SUSPENDED"
+    QUALIFICATION_LOWERED = "QUALIFICATION_LOWERED"
+    LICENCE_REVOKED = "LICENCE_REVOKED"
+    ACTIVITY_RESTRICTED = "ACTIVITY_RESTRICTED"
+    BUSINESS_SUSPENDED = "BUSINESS_SUSPENDED"
+    CLOSURE = "CLOSURE"
+    BARRED = "BARRED"
+    OTHER = "OTHER"
+
+
+class ListGround(StrEnum):
+    ANNUAL_REPORT = "ANNUAL_REPORT"
+    PENALTY = "PENALTY"
+    HARASSING_CALLS = "HARASSING_CALLS"
+    FALSE_MATERIAL = "FALSE_MATERIAL"
+    UNPERFORMED_PENALTY = "UNPERFORMED_PENALTY"
+    OTHER = "OTHER"
+
+
+class RemovalGround(StrEnum):
+    PERIOD_ENDED = "PERIOD_ENDED"
+    DUTY_PERFORMED = "DUTY_PERFORMED"
+    BASIS_ANNULLED = "BASIS_ANNULLED"
+    REPAIRED = "REPAIRED"
+    ERROR = "ERROR"
+
+
+class ObligationState(StrEnum):
+    OPEN = "OPEN"
+    OVERDUE = "OVERDUE"
+    MET = "MET"
+    MET_LATE = "MET_LATE"

@@ -1,0 +1,1 @@
+"""What is asked: the GraphQL API. Imports projections, ledger and domain."""

@@ -1,0 +1,59 @@
+"""The web application: GraphQL at /graphql, and whether it is well at /healthz and /readyz."""
+
+from pathlib import Path
+from typing import Final, Protocol
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from api.context import Context
+from api.errors import AWAY
+from api.http import GraphQLEndpoint, unexpected
+from domain.callers import Caller
+from domain.text import Language
+from ledger.ledger import Ledger
+from ledger.migrations import Pool
+from projections.reads import Reads
+from projections.runner import Runner
+
+STATIC: Final = Path(__file__).parent / "static"
+
+
+class Keys(Protocol):
+    def caller(self, key: str) -> Caller | None:
+        """Who holds a key; None for a key that is unknown, revoked or no key at all."""
+        ...
+
+
+def create_app(*, ledger: Ledger, pool: Pool, keys: Keys, runner: Runner) -> Starlette:
+    reads = Reads(pool)
+
+    def context_for(caller: Caller, language: Language) -> Context:
+        return Context(caller, language, ledger, reads, runner, ledger.clock())
+
+    async def ready(request: Request) -> Response:
+        try:
+            head = await run_in_threadpool(ledger.recorder.head)
+            known = await run_in_threadpool(runner.position)
+        except AWAY:
+            return JSONResponse({"ready": False, "database": "away"}, 503)
+        return JSONResponse({"ready": True, "head": head, "known": known})
+
+    endpoint = GraphQLEndpoint(context_for, keys.caller)
+    return Starlette(
+        routes=[
+            Route("/graphql", endpoint.__call__, methods=["GET", "POST"]),
+            Route("/healthz", _healthy),
+            Route("/readyz", ready),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        exception_handlers={Exception: unexpected},
+    )
+
+
+async def _healthy(request: Request) -> Response:
+    return JSONResponse({"healthy": True})

@@ -1,0 +1,98 @@
+"""Arguments of queries, checked before anything is read. Each raises ApiError INVALID with what is legal."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from datetime import date, timedelta
+from typing import Final
+
+from api.context import Info
+from api.errors import ApiError, invalid
+from domain import identifiers
+from domain.identifiers import Malformed
+from domain.text import Text, shown
+
+MOST_DAYS_AHEAD: Final = 3_653
+"""Ten years: how far a question may look ahead."""
+
+
+def uscc(value: object) -> str:
+    try:
+        return identifiers.uscc(value)
+    except Malformed as wrong:
+        raise invalid("uscc", wrong.text.zh, wrong.text.en) from None
+
+
+def day(value: object, argument: str) -> date | None:
+    if value is None:
+        return None
+    try:
+        return identifiers.legal_date(value)
+    except Malformed as wrong:
+        raise invalid(argument, wrong.text.zh, wrong.text.en) from None
+
+
+def as_of(info: Info, value: object) -> date:
+    """The legal date asked about: today when none is named, else from 1949 to ten years ahead."""
+    on = day(value, "asOf")
+    if on is None:
+        return info.context.today
+    latest = info.context.today + timedelta(days=MOST_DAYS_AHEAD)
+    if on > latest:
+        raise invalid("asOf", f"最晚为 {latest}，收到 {on}", f"the latest is {latest}; got {on}")
+    return on
+
+
+def position(value: object, argument: str) -> int:
+    """A position from 0 on: 0 is before the first event."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
+        raise invalid(
+            argument,
+            f"应为不小于 0 的整数位置，收到 {shown(value)}",
+            f"this is a position from 0 on; got {shown(value)}",
+        )
+    return value
+
+
+def page_size(value: int | None, most: int, usual: int) -> int:
+    """How many are asked for: `usual` when none is named, since null stands for the default."""
+    if value is None:
+        return usual
+    if not 1 <= value <= most:
+        raise invalid("first", f"应为 1 至 {most}，收到 {value}", f"this is 1 to {most}; got {value}")
+    return value
+
+
+def known_at(info: Info, value: object, head: int) -> int:
+    """The position whose knowledge is asked for; the head when none is named."""
+    if value is None:
+        return head
+    asked = position(value, "knownAt")
+    if asked > head:
+        raise ApiError(
+            "NOT_YET_KNOWN",
+            Text(
+                f"位置 {asked} 尚未产生；当前最新位置为 {head}",
+                f"Position {asked} is not known yet; the head is {head}",
+            ),
+            "knownAt",
+        )
+    return asked
+
+
+def encode_cursor(*parts: object) -> str:
+    return urlsafe_b64encode("\n".join(str(part) for part in parts).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, parts: int) -> list[str]:
+    """The parts that an opaque cursor was made from."""
+    try:
+        found = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split("\n")
+    except (Base64Error, ValueError):
+        found = []
+    if len(found) != parts:
+        raise bad_cursor()
+    return found
+
+
+def bad_cursor() -> ApiError:
+    return invalid("after", "不是本查询给出的游标", "this is not a cursor that this query gave")

@@ -1,0 +1,50 @@
+"""What a request carries: who asks, in which language, and the parts of the system that answer."""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import strawberry
+
+from domain.callers import Caller
+from domain.identifiers import legal_date_of
+from domain.text import Language
+from ledger.ledger import Ledger
+from projections.reads import Reads
+from projections.runner import Runner
+
+if TYPE_CHECKING:
+    Info = strawberry.Info["Context", None]
+else:
+    Info = strawberry.Info
+
+T = TypeVar("T")
+WAIT_SECONDS = 2.0
+"""Longest time that a query waits for the projections to reach what it asks about."""
+
+
+@dataclass(slots=True)
+class Context:
+    caller: Caller
+    language: Language
+    ledger: Ledger
+    reads: Reads
+    runner: Runner
+    now: datetime
+    _memo: dict[Hashable, Any] = field(default_factory=dict)
+
+    @property
+    def today(self) -> date:
+        return legal_date_of(self.now)
+
+    def once(self, key: Hashable, load: Callable[[], T]) -> T:
+        """The same look-up is made once a request, whoever asks first."""
+        if key not in self._memo:
+            self._memo[key] = load()
+        found: T = self._memo[key]
+        return found
+
+    def settle(self) -> int:
+        """Waits until the read models know what the head was when the request first asked; gives their position."""
+        return self.once("settled", lambda: self.runner.wait_for(self.ledger.recorder.head(), WAIT_SECONDS))

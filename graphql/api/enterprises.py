@@ -1,0 +1,263 @@
+"""An enterprise: its register, its history, its complaints."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Annotated, Final, Self
+
+import strawberry
+
+from api import arguments
+from api.connections import Connection
+from api.context import Info
+from api.credit_types import CreditReport, report
+from api.errors import invalid
+from api.event_types import LedgerEvent, event_of
+from api.fields import field
+from api.pages import Page
+from api.permissions import check
+from api.scalars import USCC, Date, Position, ServiceNumber
+from domain import register
+from domain.callers import Role
+from domain.facts import Facts, Moment
+from domain.register import AccessState
+from domain.vocabulary import Area, Directions, LicenceRoute
+from projections.reads import Known, Place, Slice
+
+MOST_NODES: Final = 100
+ENFORCEMENT: Final = Slice(areas=(Area.INTERVIEW, Area.EXPOSURE, Area.PENALTY, Area.LIST), types=("InspectionHeld",))
+"""Inspection, interview, rectification, exposure, penalty and list (§8)."""
+
+FromDate = Annotated[Date | None, strawberry.argument(name="from")]
+
+
+@strawberry.interface
+class Node:
+    id: strawberry.ID
+
+
+@strawberry.type
+class Licence:
+    held: strawberry.Private[register.Licence]
+
+    @strawberry.field
+    def licence_no(self) -> str:
+        return self.held.granted.event.licence_no
+
+    @strawberry.field
+    def valid_from(self) -> Date:
+        return Date(self.held.granted.event.valid_from)
+
+    @strawberry.field
+    def valid_to(self) -> Date:
+        return Date(self.held.valid_to)
+
+    @strawberry.field
+    def in_force(self, info: Info, as_of: Date | None = None) -> bool:
+        on = arguments.day(as_of, "asOf") or info.context.today
+        return self.held.is_in_force(on)
+
+    @strawberry.field
+    def ended_by(self) -> str | None:
+        return self.held.ended_by
+
+    @strawberry.field
+    def route(self) -> LicenceRoute:
+        return self.held.granted.event.route
+
+    @strawberry.field
+    def authority(self) -> str:
+        return self.held.granted.event.authority
+
+    @strawberry.field
+    def position(self) -> Position:
+        return Position(self.held.granted.position)
+
+
+@strawberry.type
+class NumberFiling:
+    number: ServiceNumber
+    carriers: list[str]
+    use: str
+    directions: Directions
+    filed_on: Date
+    withdrawn_on: Date | None
+    position: Position
+
+
+@strawberry.type
+class Access:
+    access_id: strawberry.ID
+    carrier: str
+    number: ServiceNumber
+    directions: Directions
+    state: str
+    granted_on: Date
+    position: Position
+
+
+@strawberry.type
+class ComplaintCount:
+    date: Date
+    received: int
+    substantiated: int
+
+
+@strawberry.type
+class Enterprise(Node):
+    uscc: USCC
+    name: str
+    province: str
+    facts: strawberry.Private[Facts]
+    at: strawberry.Private[Moment]
+    page: strawberry.Private[Page]
+
+    @classmethod
+    def of(cls, uscc: str, facts: Facts, at: Moment, page: Page) -> Self | None:
+        """The enterprise, or None when no registration of it is visible."""
+        name, province = register.name(facts, at), register.province(facts, at)
+        if name is None or province is None:
+            return None
+        return cls(
+            id=strawberry.ID(f"enterprise-{uscc}"),
+            uscc=USCC(uscc),
+            name=name,
+            province=province,
+            facts=facts,
+            at=at,
+            page=page,
+        )
+
+    @strawberry.field
+    def credit(self, info: Info, as_of: Date | None = None, known_at: Position | None = None) -> CreditReport:
+        on = arguments.as_of(info, as_of)
+        return report(self.uscc, self.facts, on, arguments.known_at(info, known_at, self.at.known_at))
+
+    @strawberry.field
+    def licences(self, info: Info) -> list[Licence]:
+        check(info, "Enterprise.licences")
+        return [Licence(held=held) for held in register.licences(self.facts, self.at)]
+
+    @strawberry.field
+    def numbers(self, info: Info) -> list[NumberFiling]:
+        check(info, "Enterprise.numbers")
+        caller = info.context.caller
+        return [
+            NumberFiling(
+                number=ServiceNumber(filing.filed.event.number),
+                carriers=list(filing.carriers),
+                use=filing.use,
+                directions=filing.directions,
+                filed_on=Date(filing.filed.effective_on),
+                withdrawn_on=Date(withdrawn_on) if withdrawn_on else None,
+                position=Position(filing.filed.position),
+            )
+            for filing, withdrawn_on in register.filings(self.facts, self.at)
+            if caller.role is not Role.CARRIER or caller.carrier in filing.carriers
+        ]
+
+    @strawberry.field
+    def accesses(self, info: Info) -> list[Access]:
+        check(info, "Enterprise.accesses")
+        caller = info.context.caller
+        return [
+            _access(held, held.state)
+            for held in register.accesses(self.facts, self.at)
+            if caller.role is not Role.CARRIER or caller.carrier == held.granted.event.carrier
+        ]
+
+    @field("Newest first, by (effectiveOn, position).")
+    def history(
+        self,
+        info: Info,
+        areas: list[Area] | None = None,
+        begins: FromDate = None,
+        to: Date | None = None,
+        first: int | None = 50,
+        after: str | None = None,
+    ) -> Connection[LedgerEvent]:
+        check(info, "Enterprise.history")
+        asked = Slice(tuple(areas) if areas is not None else None, (), *_period(begins, to))
+        return self._events(info, asked, first, after)
+
+    @field("Inspection, interview, rectification, exposure, penalty and list, newest first.")
+    def enforcement_history(
+        self,
+        info: Info,
+        begins: FromDate = None,
+        to: Date | None = None,
+        first: int | None = 50,
+        after: str | None = None,
+    ) -> Connection[LedgerEvent]:
+        check(info, "Enterprise.enforcementHistory")
+        begins_on, ends_on = _period(begins, to)
+        return self._events(info, ENFORCEMENT._replace(begins=begins_on, ends=ends_on), first, after)
+
+    @strawberry.field
+    def complaint_counts(
+        self, info: Info, begins: Annotated[Date, strawberry.argument(name="from")], to: Date
+    ) -> list[ComplaintCount]:
+        check(info, "Enterprise.complaintCounts")
+        begins_on, ends_on = _period(begins, to)
+        assert begins_on and ends_on
+        info.context.settle()
+        reads, today = info.context.reads, info.context.today
+        key = "complaints", begins_on, ends_on
+        days = self.page.load(self.uscc, key, lambda usccs: reads.complaint_counts(usccs, begins_on, ends_on, today))
+        return [ComplaintCount(date=Date(d.on), received=d.received, substantiated=d.substantiated) for d in days]
+
+    def _events(self, info: Info, asked: Slice, first: int | None, after: str | None) -> Connection[LedgerEvent]:
+        size, place = arguments.page_size(first, MOST_NODES, 50), _place(after)
+        info.context.settle()
+        reads, page, uscc = info.context.reads, self.page, self.uscc
+        found = page.load(uscc, (asked, size, after), lambda usccs: reads.history(usccs, asked, size + 1, place))
+        return connection_of(
+            found, size, after, lambda: page.load(uscc, asked, lambda usccs: reads.history_count(usccs, asked))
+        )
+
+
+def connection_of(
+    found: Sequence[Known], first: int, after: str | None, count: Callable[[], int]
+) -> Connection[LedgerEvent]:
+    return Connection[LedgerEvent].of([event_of(known) for known in found], _cursor, first, after, count)
+
+
+def _cursor(event: LedgerEvent) -> str:
+    return arguments.encode_cursor(event.recorded.effective_on, event.recorded.position)
+
+
+def _place(after: str | None) -> Place | None:
+    if after is None:
+        return None
+    on, position = arguments.decode_cursor(after, 2)
+    try:
+        return Place(date.fromisoformat(on), int(position))
+    except ValueError:
+        raise arguments.bad_cursor() from None
+
+
+def _period(begins: object, ends: object) -> tuple[date | None, date | None]:
+    begins_on, ends_on = arguments.day(begins, "from"), arguments.day(ends, "to")
+    if begins_on and ends_on and ends_on < begins_on:
+        raise invalid("to", f"{ends_on} 早于 from {begins_on}", f"{ends_on} is before from {begins_on}")
+    return begins_on, ends_on
+
+
+def _access(held: register.Access, state: AccessState) -> Access:
+    event = held.granted.event
+    return Access(
+        access_id=strawberry.ID(event.access_id),
+        carrier=event.carrier,
+        number=ServiceNumber(event.number),
+        directions=event.directions,
+        state=state,
+        granted_on=Date(held.granted.effective_on),
+        position=Position(held.granted.position),
+    )
+
+
+def load(info: Info, usccs: Sequence[str]) -> list[Enterprise]:
+    """The enterprises of these codes at (today, head), in order; those without a visible registration are left out."""
+    head, folds = info.context.ledger.streams.read([f"enterprise:{uscc}" for uscc in usccs])
+    at, page = Moment(info.context.today, head), Page(usccs)
+    made = (Enterprise.of(uscc, folds[f"enterprise:{uscc}"], at, page) for uscc in usccs)
+    return [enterprise for enterprise in made if enterprise]

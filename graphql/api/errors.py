@@ -1,0 +1,84 @@
+"""What a client may be told when a query cannot be answered.
+
+ApiError carries a code and a sentence in both languages, and is the only exception whose words reach a client:
+  INVALID        an argument is malformed
+  FORBIDDEN      the caller's role may not see this
+  NOT_YET_KNOWN  knownAt lies beyond what is known
+  UNAVAILABLE    the database is away; try again (HTTP 503)
+Everything else that is raised becomes INTERNAL, without its text. Documents that do not parse or validate are
+BAD_DOCUMENT, variables that do not fit their types BAD_VARIABLES: their messages speak of the document alone.
+"""
+
+from typing import Any, Final
+
+import psycopg
+import structlog
+from graphql import GraphQLError
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+from domain.identifiers import Malformed
+from domain.text import Language, Text
+
+AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, TooManyRequests)
+"""What psycopg raises while the database is not there."""
+
+UNAVAILABLE: Final = Text(
+    "数据库暂时不可用；没有丢失任何已确认的内容，请稍后以同一 idempotencyKey 重试",
+    "The database is not available at the moment; nothing acknowledged is lost: try again with the same idempotencyKey",
+)
+INTERNAL: Final = Text("内部错误，已记入日志", "Internal error; it is in the log")
+
+log = structlog.get_logger(__name__)
+
+
+class ApiError(Exception):
+    def __init__(self, code: str, text: Text, argument: str = "") -> None:
+        super().__init__(code)
+        self.code = code
+        self.text = text
+        self.argument = argument
+
+
+def forbidden(what: str) -> ApiError:
+    return ApiError(
+        "FORBIDDEN",
+        Text(f"当前密钥无权查看 {what}；请使用有权限的密钥", f"This key may not see {what}; use a key that may"),
+    )
+
+
+def invalid(argument: str, zh: str, en: str) -> ApiError:
+    return ApiError("INVALID", Text(f"{argument}：{zh}", f"{argument}: {en}"), argument)
+
+
+def formatted(error: GraphQLError, language: Language) -> dict[str, Any]:
+    """The error as a client sees it."""
+    said: dict[str, Any] = {}
+    code, message = _code_and_message(error, language)
+    said["message"] = message
+    if error.locations:
+        said["locations"] = [location.formatted for location in error.locations]
+    if error.path:
+        said["path"] = error.path
+    said["extensions"] = {"code": code}
+    if isinstance(error.original_error, ApiError) and error.original_error.argument:
+        said["extensions"]["argument"] = error.original_error.argument
+    return said
+
+
+def _code_and_message(error: GraphQLError, language: Language) -> tuple[str, str]:
+    cause = error.original_error
+    if isinstance(cause, ApiError):
+        return cause.code, cause.text.said_in(language)
+    if isinstance(cause, Malformed):
+        return "INVALID", cause.text.said_in(language)
+    if isinstance(cause, AWAY):
+        return "UNAVAILABLE", UNAVAILABLE.said_in(language)
+    if cause is None or isinstance(cause, GraphQLError):
+        return ("BAD_VARIABLES" if "Variable" in error.message else "BAD_DOCUMENT"), error.message
+    log.error("unexpected", fault=type(cause).__name__, exc_info=cause)
+    return "INTERNAL", INTERNAL.said_in(language)
+
+
+def is_away(error: GraphQLError) -> bool:
+    """Whether the whole request should be answered with 503."""
+    return isinstance(error.original_error, AWAY)

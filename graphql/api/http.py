@@ -1,0 +1,239 @@
+"""GraphQL over HTTP: one endpoint, JSON in and out, GraphiQL for browsers.
+
+POST carries any operation, GET queries only. The media type of the answer is `application/graphql-response+json`
+where it is accepted, else `application/json`. Resolvers are synchronous and run in worker threads, one a request.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import anyio.to_thread
+import msgspec
+import structlog
+from graphql import GraphQLError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from api.context import Context
+from api.errors import AWAY, INTERNAL, UNAVAILABLE, formatted, is_away
+from api.schema import SCHEMA
+from domain.callers import Caller
+from domain.text import Language, Text
+
+GRAPHQL_JSON: Final = "application/graphql-response+json"
+PLAIN_JSON: Final = "application/json"
+LARGEST_BODY: Final = 2 * 1024 * 1024
+WORKERS: Final = 32
+"""Requests that are worked on at the same time in one process; more wait."""
+GRAPHIQL: Final = Path(__file__).parent / "static" / "graphiql.html"
+
+log = structlog.get_logger(__name__)
+
+
+class Params(msgspec.Struct, rename="camel"):
+    """What a GraphQL request states."""
+
+    query: str
+    operation_name: str | None = None
+    variables: dict[str, Any] | None = None
+    extensions: dict[str, Any] | None = None
+
+
+class BadRequest(Exception):
+    """A request that is no GraphQL request: its status, code and why."""
+
+    def __init__(self, status: int, code: str, text: Text) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.text = text
+
+
+@dataclass(slots=True)
+class GraphQLEndpoint:
+    """Answers /graphql. `context_for` makes a request's context; `caller_of` finds who holds a key, or None."""
+
+    context_for: Callable[[Caller, Language], Context]
+    caller_of: Callable[[str], Caller | None]
+    limiter: anyio.CapacityLimiter | None = None
+
+    async def __call__(self, request: Request) -> Response:
+        language = language_of(request.headers.get("accept-language", ""))
+        if request.method == "GET" and "query" not in request.query_params and _wants_page(request):
+            return FileResponse(GRAPHIQL, media_type="text/html")
+        media = _media(request)
+        try:
+            params = await _params(request)
+            if self.limiter is None:
+                self.limiter = anyio.CapacityLimiter(WORKERS)
+            work = partial(self._execute, params, request, language)
+            status, body = await anyio.to_thread.run_sync(work, limiter=self.limiter)
+        except BadRequest as bad:
+            status, body = bad.status, failure(bad.code, bad.text, language)
+        return respond(status, body, media)
+
+    def _execute(self, params: Params, request: Request, language: Language) -> tuple[int, dict[str, Any]]:
+        media = _media(request)
+        try:
+            caller = self._caller(request)
+            context = self.context_for(caller, language)
+            allowed = (
+                {OperationType.QUERY} if request.method == "GET" else {OperationType.QUERY, OperationType.MUTATION}
+            )
+            result = SCHEMA.execute_sync(
+                params.query,
+                variable_values=params.variables,
+                context_value=context,
+                operation_name=params.operation_name,
+                allowed_operation_types=allowed,
+            )
+        except AWAY:
+            return 503, failure("UNAVAILABLE", UNAVAILABLE, language)
+        except InvalidOperationTypeError:
+            raise BadRequest(
+                405, "BAD_METHOD", Text("GET 只能用于查询；变更请用 POST", "GET is for queries; send mutations by POST")
+            ) from None
+        except CannotGetOperationTypeError:
+            named = params.operation_name or ""
+            raise BadRequest(
+                400,
+                "BAD_DOCUMENT",
+                Text(f"文档中没有可执行的操作 {named}", f"The document has no operation {named} to execute"),
+            ) from None
+        return _answer(result, language, media)
+
+    def _caller(self, request: Request) -> Caller:
+        """Who asks: the holder of the bearer key, or the public without one. A wrong key is 401, never the public."""
+        sent = request.headers.get("authorization")
+        if sent is None:
+            return Caller()
+        scheme, _, key = sent.partition(" ")
+        caller = self.caller_of(key.strip()) if scheme.lower() == "bearer" else None
+        if caller is None:
+            raise BadRequest(
+                401,
+                "UNAUTHENTICATED",
+                Text(
+                    "密钥无效或已撤销；请以 Authorization: Bearer KEY 发送有效密钥",
+                    "The key is not valid or was revoked; send a valid one as Authorization: Bearer KEY",
+                ),
+            )
+        return caller
+
+
+def _answer(result: ExecutionResult, language: Language, media: str) -> tuple[int, dict[str, Any]]:
+    errors: list[GraphQLError] = list(result.errors or [])
+    if any(is_away(error) for error in errors):
+        return 503, failure("UNAVAILABLE", UNAVAILABLE, language)
+    body: dict[str, Any] = {}
+    if errors:
+        body["errors"] = [formatted(error, language) for error in errors]
+    never_ran = result.data is None and all(error.path is None for error in errors)
+    if not never_ran or not errors:
+        body["data"] = result.data
+    if result.extensions:
+        body["extensions"] = result.extensions
+    return (400 if never_ran and errors and media == GRAPHQL_JSON else 200), body
+
+
+def failure(code: str, text: Text, language: Language) -> dict[str, Any]:
+    return {"errors": [{"message": text.said_in(language), "extensions": {"code": code}}]}
+
+
+def respond(status: int, body: dict[str, Any], media: str) -> Response:
+    headers = {"vary": "Accept, Accept-Language, Authorization", "cache-control": "no-store"}
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
+    if status == 503:
+        headers["retry-after"] = "1"
+    if status == 405:
+        headers["allow"] = "POST"
+    return Response(msgspec.json.encode(body), status, headers, f"{media}; charset=utf-8")
+
+
+async def _params(request: Request) -> Params:
+    if request.method == "GET":
+        return _from_url(request)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != PLAIN_JSON:
+        raise BadRequest(
+            415, "BAD_MEDIA_TYPE", Text("请求体须为 application/json", "The body of a request is application/json")
+        )
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise BadRequest(
+                413,
+                "TOO_LARGE",
+                Text(
+                    f"请求体最多 {LARGEST_BODY} 字节；请分批发送",
+                    f"A request has at most {LARGEST_BODY} bytes; send it in parts",
+                ),
+            )
+    return await run_in_threadpool(_decoded, bytes(body))
+
+
+def _decoded(body: bytes) -> Params:
+    try:
+        return msgspec.json.decode(body, type=Params)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _no_request() from None
+
+
+def _from_url(request: Request) -> Params:
+    asked = request.query_params
+    try:
+        variables = msgspec.json.decode(asked["variables"], type=dict[str, Any]) if asked.get("variables") else None
+        return Params(asked["query"], asked.get("operationName") or None, variables)
+    except (KeyError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _no_request() from None
+
+
+def _no_request() -> BadRequest:
+    return BadRequest(
+        400,
+        "BAD_REQUEST",
+        Text(
+            "请求应为 JSON 对象，含文本 query，可含 operationName 与对象 variables",
+            "A request is a JSON object with the text query and, if wanted, operationName and the object variables",
+        ),
+    )
+
+
+def _media(request: Request) -> str:
+    return GRAPHQL_JSON if GRAPHQL_JSON in request.headers.get("accept", "") else PLAIN_JSON
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
+def language_of(accepted: str) -> Language:
+    """The first of Chinese and English by weight in an Accept-Language header; Chinese where it names neither."""
+    wishes = []
+    for place, part in enumerate(accepted.split(",")):
+        tag, _, weight = part.strip().partition(";q=")
+        try:
+            wishes.append((-float(weight or 1), place, tag.strip().lower()))
+        except ValueError:
+            continue
+    for weight_below, _, tag in sorted(wishes):
+        if weight_below < 0 and tag.partition("-")[0] in ("zh", "en"):
+            return "en" if tag.startswith("en") else "zh"
+    return "zh"
+
+
+def unexpected(request: Request, fault: Exception) -> Response:
+    """The last resort of the application: what nobody foresaw, said without its text."""
+    log.error("unexpected", fault=type(fault).__name__, exc_info=fault)
+    return respond(
+        500, failure("INTERNAL", INTERNAL, language_of(request.headers.get("accept-language", ""))), PLAIN_JSON
+    )

@@ -1,0 +1,52 @@
+"""Mutation: recording facts. What is refused is said in `errors`, and then nothing was appended."""
+
+from typing import Any
+
+import strawberry
+
+from api.context import Info
+from api.event_types import LedgerEvent, event_of
+from api.fields import mutation
+from api.inputs import RecordInput
+from api.reasons import RecordError, record_errors
+from api.scalars import Position
+from ledger.ledger import Recording
+from projections.reads import Known
+
+
+@strawberry.type
+class RecordPayload:
+    events: list[LedgerEvent]
+    head: Position
+    replayed: bool
+    errors: list[RecordError]
+
+
+@strawberry.type
+class Mutation:
+    @mutation(
+        "Appends facts: all of them in one atomic step, or none. The same idempotencyKey with the same "
+        "input returns the first answer and appends nothing; with another input it is an error."
+    )
+    def record(self, info: Info, input: RecordInput) -> RecordPayload:
+        sent: Any = input
+        context = info.context
+        facts = [next(iter(fact.items())) for fact in sent["facts"]]
+        made = context.ledger.record(context.caller, sent["idempotencyKey"], facts)
+        if made.events and not made.replayed:
+            context.runner.wake()
+        return RecordPayload(
+            events=_shown(info, made),
+            head=Position(made.head),
+            replayed=made.replayed,
+            errors=record_errors(made.refusals, info),
+        )
+
+
+def _shown(info: Info, made: Recording) -> list[LedgerEvent]:
+    """The recorded events. What was recorded just now is voided by nothing; what was before may have been since."""
+    if made.replayed:
+        info.context.settle()
+        return [event_of(known) for known in info.context.reads.at([event.position for event in made.events])]
+    known = zip(made.events, made.entries, strict=True)
+    return [event_of(Known(recorded, entry, None)) for recorded, entry in known]

@@ -1,0 +1,1 @@
+"""What is kept: the event store. Imports domain only."""

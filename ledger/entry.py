@@ -1,0 +1,110 @@
+"""The entry: the bytes that are stored, hashed and proved.
+
+RFC 8785 canonical JSON of position, id, type, effectiveOn, recordedAt, recordedBy, historical, tags and data. A draft is
+an entry that has no place and time yet; it gets both under the head lock, where `seal` forms the bytes.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+from eventsourcing.dcb.api import DCBEvent
+
+from domain.events import EVENTS, Event
+from domain.identifiers import instant_text
+from domain.recorded import Recorded
+
+LEAF_PREFIX: Final = b"\x00"
+
+
+@dataclass
+class Draft(DCBEvent):
+    """An event on its way into the log. `entry` holds the sealed bytes once it is in."""
+
+    id: str = ""
+    effective_on: date = date.min
+    recorded_by: str = ""
+    historical: bool = False
+    entry: bytes = field(default=b"", compare=False)
+
+
+class _Entry(msgspec.Struct, rename="camel", frozen=True):
+    data: msgspec.Raw
+    effective_on: date
+    historical: bool
+    id: str
+    position: int
+    recorded_at: str
+    recorded_by: str
+    tags: tuple[str, ...]
+    type: str
+
+
+_ENCODER: Final = msgspec.json.Encoder(order="sorted")
+_DECODER: Final = msgspec.json.Decoder(_Entry)
+_EVENT_DECODERS: Final = {name: msgspec.json.Decoder(cls) for name, cls in EVENTS.items()}
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 canonical JSON of objects with ASCII names, arrays, text, integers below 2**53, true, false and null."""
+    return _ENCODER.encode(value)
+
+
+def data_of(stated: msgspec.Struct) -> dict[str, Any]:
+    """The fields of an event or a request by their contract names, without those that were not given."""
+    return {name: value for name, value in msgspec.to_builtins(stated).items() if value is not None}
+
+
+def draft(event: Event, tags: tuple[str, ...], effective_on: date, recorded_by: str, historical: bool = False) -> Draft:
+    return Draft(
+        type=type(event).__name__,
+        data=canonical(data_of(event)),
+        tags=list(tags),
+        id=str(uuid4()),
+        effective_on=effective_on,
+        recorded_by=recorded_by,
+        historical=historical,
+    )
+
+
+def seal(event: DCBEvent, position: int, recorded_at: datetime) -> bytes:
+    """The entry of a draft that was given its place and time. Called by the recorder under the head lock."""
+    assert isinstance(event, Draft)
+    event.entry = canonical(
+        _Entry(
+            data=msgspec.Raw(event.data),
+            effective_on=event.effective_on,
+            historical=event.historical,
+            id=event.id,
+            position=position,
+            recorded_at=instant_text(recorded_at),
+            recorded_by=event.recorded_by,
+            tags=tuple(event.tags),
+            type=event.type,
+        )
+    )
+    return event.entry
+
+
+def opened(entry: bytes) -> Recorded:
+    """The recorded event that an entry states. Raises msgspec.DecodeError for bytes that are no entry."""
+    read = _DECODER.decode(entry)
+    return Recorded(
+        position=read.position,
+        id=read.id,
+        type=read.type,
+        effective_on=read.effective_on,
+        recorded_at=datetime.fromisoformat(read.recorded_at),
+        recorded_by=read.recorded_by,
+        historical=read.historical,
+        tags=read.tags,
+        event=_EVENT_DECODERS[read.type].decode(read.data),
+    )
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """RFC 9162 §2.1.1: SHA-256(0x00 ‖ entry), 32 bytes."""
+    return sha256(LEAF_PREFIX + entry).digest()

@@ -1,0 +1,301 @@
+"""The ledger: records facts and gate decisions, each all or none, on what is known at the head.
+
+The way of a fact: shape, role, what it reads, `domain.decide`, append on the condition that nothing it read has come
+since. Who loses that race reads the newcomers and weighs again, a bounded number of times.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from typing import Any, Final
+from uuid import uuid4
+
+from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery, DCBQueryItem
+from eventsourcing.persistence import IntegrityError
+
+from domain import gates
+from domain.callers import Caller, may_decide, may_record, may_record_type
+from domain.commands import Code, Command, Known, Reads, Refusal, command, refusal
+from domain.decide import LEDGER, Acceptance, decide, reads
+from domain.events import RECORDABLE, GateDecided, RulebookAdopted
+from domain.facts import Moment
+from domain.identifiers import EARLIEST, legal_date_of
+from domain.live import ask
+from domain.recorded import Recorded, tags_of
+from domain.requests import Request
+from domain.rulebook import RULEBOOK, Rulebook
+from ledger.entry import Draft, data_of, draft, opened
+from ledger.recorder import AlreadyAppended, Once, PostgresRecorder
+from ledger.streams import Streams, opened_all
+
+MOST_FACTS: Final = 1_000
+TRIES: Final = 20
+PAUSE: Final = 0.002
+"""Seconds; the first pause after a lost race, doubled with each further one up to 32 times as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What came of a request: the events it recorded (now, or before under the same key), or why it recorded none."""
+
+    events: tuple[Recorded, ...] = ()
+    entries: tuple[bytes, ...] = ()
+    """The bytes of each event's entry, in the same order."""
+    head: int = 0
+    replayed: bool = False
+    refusals: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """Drafts ready to append on a condition, or the refusals of the first fact that was refused."""
+
+    drafts: tuple[Draft, ...] = ()
+    condition: DCBAppendCondition | None = None
+    refusals: tuple[Refusal, ...] = ()
+    head: int = 0
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Ledger:
+    def __init__(
+        self, recorder: PostgresRecorder, clock: Callable[[], datetime] = utc_now, rulebook: Rulebook = RULEBOOK
+    ) -> None:
+        self.recorder = recorder
+        self.clock = clock
+        self.rulebook = rulebook
+        self.streams = Streams(recorder)
+
+    @property
+    def today(self) -> date:
+        return legal_date_of(self.clock())
+
+    def adopt(self) -> None:
+        """Records RulebookAdopted for every version that the ledger does not know yet, in order of their dates."""
+        for version in self.rulebook.versions:
+            event = RulebookAdopted(
+                version=version.version, in_force_from=version.in_force_from, sha256=self.rulebook.sha256(version)
+            )
+            self._until_won(lambda event=event: self._weigh([Command(event, self.today)], LEDGER), None)  # type: ignore[misc]
+
+    def record(self, caller: Caller, key: str, facts: Sequence[tuple[str, Any]]) -> Recording:
+        """Records facts, given as (field of FactInput, what was sent), all of them or none.
+
+        Refusals have paths from `facts.0` on; the first refused fact is reported with all its refusals.
+        """
+        if not 1 <= len(facts) <= MOST_FACTS:
+            return self._refuse(
+                refusal(
+                    Code.INVALID,
+                    "facts",
+                    f"一次可记录 1 至 {MOST_FACTS} 条事实，收到 {len(facts)} 条；请分批发送",
+                    f"One request records 1 to {MOST_FACTS} facts; got {len(facts)}: send them in parts",
+                )
+            )
+        if wrong := _bad_key(key):
+            return self._refuse(wrong)
+        once = Once(caller.holder, key, _digest(["record", facts]))
+        if earlier := self._earlier(once):
+            return earlier
+        commands, refused = self._commands(caller, facts)
+        if refused and not commands:
+            return self._refuse(*refused)
+        return self._until_won(lambda: self._weigh(commands, caller.signature, facts, refused), once)
+
+    def decide_gate(self, caller: Caller, key: str, request: Request, as_of: date | None, asked: Any) -> Recording:
+        """Decides a gate and records the decision as one step; `asked` is the request as it was sent."""
+        if wrong := _bad_key(key) or _bad_as_of(as_of, self.today) or may_decide(caller, request, "request"):
+            return self._refuse(wrong)
+        once = Once(caller.holder, key, _digest(["decideGate", asked, as_of]))
+        if earlier := self._earlier(once):
+            return earlier
+        return self._until_won(lambda: self._judge(caller, request, as_of or self.today), once)
+
+    def _commands(self, caller: Caller, facts: Sequence[tuple[str, Any]]) -> tuple[list[Command], tuple[Refusal, ...]]:
+        """The commands before the first fact that its shape or the caller's role refuses, and why that one is."""
+        now = self.clock()
+        commands: list[Command] = []
+        for place, (name, sent) in enumerate(facts):
+            made, refusals = self._command(caller, name, sent, now)
+            if made is None:
+                return commands, tuple(one.under(f"facts.{place}.{name}") for one in refusals)
+            commands.append(made)
+        return commands, ()
+
+    def _command(self, caller: Caller, name: str, sent: Any, now: datetime) -> tuple[Command | None, list[Refusal]]:
+        if name not in RECORDABLE:
+            legal = ", ".join(RECORDABLE)
+            return None, [
+                refusal(Code.INVALID, "", f"没有事件 {name}；可记录：{legal}", f"No event {name}; there are {legal}")
+            ]
+        if forbidden := may_record_type(caller, RECORDABLE[name]):
+            return None, [forbidden]
+        made, refusals = command(name, sent, now)
+        if made is not None and (forbidden := may_record(caller, made)):
+            return None, [forbidden]
+        return made, refusals
+
+    def _weigh(
+        self,
+        commands: Sequence[Command],
+        recorded_by: str,
+        facts: Sequence[tuple[str, Any]] = (),
+        refused: tuple[Refusal, ...] = (),
+    ) -> _Weighed:
+        """Weighs commands in order, each knowing those before it; `refused` is what stopped the one after the last."""
+        wanted = [reads(one, self.rulebook) for one in commands]
+        known = self._known(wanted)
+        drafts = []
+        for place, one in enumerate(commands):
+            verdict = decide(one, known, self.rulebook)
+            if isinstance(verdict, list):
+                named = f"facts.{place}.{facts[place][0]}" if facts else ""
+                return _Weighed(refusals=tuple(each.under(named) for each in verdict), head=known.head)
+            drafts.append(draft(verdict.event, verdict.tags, one.effective_on, recorded_by, one.historical))
+            known.evolve(_tentative(verdict, one, known.next_position, recorded_by))
+        if refused:
+            return _Weighed(refusals=refused, head=known.head)
+        return _Weighed(tuple(drafts), _condition(wanted, known), head=known.head)
+
+    def _known(self, wanted: Sequence[Reads]) -> Known:
+        positions = sorted({position for read in wanted for position in read.positions})
+        head, streams = self.streams.read({tag for read in wanted for tag in read.tags})
+        events = opened_all(self.recorder.read_positions([p for p in positions if p <= head]))
+        return Known(head, streams, {recorded.position: recorded for recorded in events})
+
+    def _judge(self, caller: Caller, request: Request, on: date) -> _Weighed:
+        version = self.rulebook.in_force_on(on)
+        enterprise, numbers, days = gates.reads(request, Moment(on), version, self.rulebook)
+        tags = frozenset((enterprise, *numbers, *days))
+        head, streams = self.streams.read(tags)
+        answer = ask(request, Moment(on, head), streams, self.rulebook)
+        decided = GateDecided(
+            decision_id=f"decision-{uuid4()}",
+            gate=request.gate,
+            uscc=request.uscc,
+            request=data_of(request),
+            as_of=on,
+            known_at=head,
+            rulebook=version.version,
+            outcome=answer.outcome,
+            reasons=answer.reasons,
+            requested_by=caller.signature,
+        )
+        made = draft(decided, tags_of(decided), on, caller.signature)
+        return _Weighed((made,), _condition([Reads(tags)], Known(head)), head=head)
+
+    def _until_won(self, weigh: Callable[[], _Weighed], once: Once | None) -> Recording:
+        """Weighs and appends until the race is won, at most TRIES times."""
+        for pause in _pauses():
+            weighed = weigh()
+            if weighed.refusals:
+                return Recording(head=weighed.head, refusals=weighed.refusals)
+            try:
+                head = self.recorder.append(weighed.drafts, weighed.condition, once=once)
+            except AlreadyAppended as earlier:
+                return self._replayed(earlier, once)
+            except IntegrityError:
+                time.sleep(pause)
+                continue
+            entries = tuple(made.entry for made in weighed.drafts)
+            return Recording(tuple(opened(entry) for entry in entries), entries, head)
+        return self._refuse(
+            refusal(
+                Code.CONFLICT,
+                "",
+                f"连续 {TRIES} 次被同一企业或号码的其他写入抢先；没有记录任何事实，请稍后以同一 idempotencyKey 重试",
+                f"Other writers to the same enterprise or number came first {TRIES} times; nothing was recorded: "
+                "try again with the same idempotencyKey",
+            )
+        )
+
+    def _earlier(self, once: Once) -> Recording | None:
+        found = self.recorder.appended(once.holder, once.key)
+        return self._replayed(found, once) if found else None
+
+    def _replayed(self, earlier: AlreadyAppended, once: Once | None) -> Recording:
+        if once is None or earlier.input_sha256 != once.input_sha256:
+            return self._refuse(
+                refusal(
+                    Code.IDEMPOTENCY_MISMATCH,
+                    "idempotencyKey",
+                    f"该键已用于另一输入（位置 {earlier.first_position} 起）；新的请求请用新的键",
+                    f"This key stands for another input (recorded from position {earlier.first_position} on); a new "
+                    "request needs a new key",
+                )
+            )
+        count = earlier.last_position - earlier.first_position + 1
+        entries = tuple(e.event.data for e in self.recorder.read(after=earlier.first_position - 1, limit=count))
+        return Recording(tuple(opened(entry) for entry in entries), entries, earlier.last_position, replayed=True)
+
+    def _refuse(self, *refusals: Refusal) -> Recording:
+        return Recording(head=self.recorder.head(), refusals=refusals)
+
+
+def _pauses() -> Iterator[float]:
+    for lost in range(TRIES):
+        yield PAUSE * 2 ** min(lost, 5) * random.uniform(0.5, 1.5)  # noqa: S311  # spreads rivals; no secret hangs on it
+
+
+def _bad_key(key: str) -> Refusal | None:
+    if 1 <= len(key) <= 200 and key.isprintable():
+        return None
+    return refusal(
+        Code.INVALID,
+        "idempotencyKey",
+        f"idempotencyKey 应为 1 至 200 个可打印字符，收到 {len(key)} 个",
+        f"An idempotencyKey has 1 to 200 printable characters; got {len(key)}",
+    )
+
+
+def _bad_as_of(as_of: date | None, today: date) -> Refusal | None:
+    if as_of is None or EARLIEST <= as_of <= today:
+        return None
+    return refusal(
+        Code.INVALID,
+        "asOf",
+        f"决定日期最晚为今天 {today}，收到 {as_of}；将来的情形请用 previewGate",
+        f"A decision's date is today, {today}, or before; got {as_of}: ask previewGate about the future",
+    )
+
+
+def _digest(asked: object) -> bytes:
+    text = json.dumps(_given(asked), sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _given(value: Any) -> Any:
+    """The canonical input: what was left out and what was sent as null are the same."""
+    if isinstance(value, Mapping):
+        return {key: _given(inner) for key, inner in value.items() if inner is not None}
+    return [_given(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def _tentative(verdict: Acceptance, one: Command, position: int, recorded_by: str) -> Recorded:
+    """The event as later facts of the same request see it."""
+    return Recorded(
+        position=position,
+        id="",
+        type=type(verdict.event).__name__,
+        effective_on=one.effective_on,
+        recorded_at=datetime.max.replace(tzinfo=UTC),
+        recorded_by=recorded_by,
+        historical=one.historical,
+        tags=verdict.tags,
+        event=verdict.event,
+    )
+
+
+def _condition(wanted: Sequence[Reads], known: Known) -> DCBAppendCondition:
+    """Nothing that was read may have come since; nothing at all, where a fact leans on the positions of this request."""
+    tags = sorted({tag for read in wanted for tag in read.tags})
+    tags += sorted({f"void:{position}" for read in wanted for position in read.positions} - set(tags))
+    items = [] if known.leans_on_positions else [DCBQueryItem(tags=[tag]) for tag in tags]
+    return DCBAppendCondition(DCBQuery(items=items), after=known.head)

@@ -1,0 +1,275 @@
+"""The ledger's tables and how they come about: forward-only migrations, the runtime role, and pools that use both.
+
+A migration's SQL lies in files, one object a file, named as the object. It runs as the owner in one transaction with
+``search_path`` set to the ledger's schema, so names are unqualified and several ledgers fit in one database. Each
+file grants what the runtime role may do with its object: ``GRANT SELECT, INSERT ON … TO caseledger_runtime``. Tables
+that only grow have a trigger that executes ``refuse_change()``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import select
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import psycopg
+from psycopg import Connection, errors, sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+DEFAULT_SCHEMA = "caseledger"
+RUNTIME_ROLE = "caseledger_runtime"
+CONNECT_SECONDS = 3
+RECONNECT_SECONDS = 8
+CHECKOUT_SECONDS = 10
+LOCK_SECONDS = 600
+"""Longest wait of a migration for another process that migrates the same schema."""
+
+Pool: TypeAlias = ConnectionPool[Connection[TupleRow]]
+
+_RACES = 5
+
+# 50 characters leave room in an identifier's 63 for what is named after the schema: its channel, its locks.
+_SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,49}")
+
+
+class MigrationError(Exception):
+    """The database cannot be brought to this program's state; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step of the schema. ``name`` is its lasting identity; ``files`` are executed in their order.
+
+    Once released a migration is never edited, moved to another name or taken away: what it made is changed by a
+    later one.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+
+    @property
+    def script(self) -> str:
+        """The SQL of all files, each headed by its name."""
+        return "\n".join(f"-- {file.name}\n{file.read_text(encoding='utf-8')}" for file in self.files)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the script, lower-case hex."""
+        return hashlib.sha256(self.script.encode()).hexdigest()
+
+
+_SQL = Path(__file__).parent / "sql"
+_OBJECTS = (
+    "refuse_change",
+    "head",
+    "events",
+    "events_type_position",
+    "events_append_only",
+    "tags",
+    "tags_append_only",
+    "idempotency",
+)
+
+LEDGER_MIGRATIONS: tuple[Migration, ...] = (Migration("ledger_0001", tuple(_SQL / f"{name}.sql" for name in _OBJECTS)),)
+"""The event store's own. Other packages add theirs: ``migrate(conninfo, schema, LEDGER_MIGRATIONS + OTHERS)``."""
+
+
+def migrate(conninfo: str, schema: str, migrations: Sequence[Migration]) -> list[str]:
+    """Bring the schema to the given migrations, in their order, and return the names of those applied now.
+
+    Connects as the owner: it needs CREATE on the database, and CREATEROLE the first time. Any number of processes
+    may call this at once. Raises MigrationError when an applied migration differs from the code's or is unknown to
+    it, when the runtime role cannot be had, or when another process migrates for too long; psycopg.Error from a
+    migration's own SQL, of which nothing is kept.
+    """
+    names = [migration.name for migration in migrations]
+    if len(set(names)) < len(names):
+        raise ValueError(f"migrations must have names of their own, got {names}")
+    with psycopg.connect(_session(conninfo, schema), autocommit=True) as conn:
+        _lock(conn, schema)
+        _ensure_runtime_role(conn)
+        _ensure_schema(conn, schema)
+        missing = _missing(conn, migrations)
+        for migration in missing:
+            _apply(conn, migration)
+    return [migration.name for migration in missing]
+
+
+def open_pool(
+    conninfo: str,
+    schema: str = DEFAULT_SCHEMA,
+    *,
+    role: str | None = RUNTIME_ROLE,
+    min_size: int = 1,
+    max_size: int = 8,
+) -> Pool:
+    """Open a pool of autocommit connections that act as ``role`` (None: as who connects) in ``schema``.
+
+    The pool outlives a restart of the database: dead connections are found when they are taken out and replaced.
+    It returns at once, whether the database answers or not; taking a connection raises psycopg_pool.PoolTimeout
+    when none can be had within 10 seconds.
+    """
+
+    def check(connection: Connection[TupleRow]) -> None:
+        if _is_silent(connection):
+            return
+        try:
+            ConnectionPool.check_connection(connection)
+        except psycopg.OperationalError:
+            # What ended this connection ended its neighbours too: replace all now, and not one at each taking out,
+            # between which the pool pauses ever longer.
+            pool.check()
+            raise
+
+    pool: Pool = ConnectionPool(
+        _session(conninfo, schema, role),
+        kwargs={"autocommit": True},
+        check=check,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=CHECKOUT_SECONDS,
+        # The pool waits twice as long after each failure: give up early, so that whoever asks next tries afresh.
+        reconnect_timeout=RECONNECT_SECONDS,
+        open=True,
+    )
+    return pool
+
+
+def _session(conninfo: str, schema: str, role: str | None = None) -> str:
+    """The conninfo with the session's settings added to what options it has."""
+    if not _SCHEMA.fullmatch(schema):
+        raise ValueError(
+            f"schema must be 1 to 50 of a-z, 0-9 and _, not begin with a digit or pg_; got {schema!r}. Rename it."
+        )
+    settings = {
+        "search_path": schema,
+        "timezone": "UTC",
+        # Every statement of an append must see what was committed while it waited for its turn.
+        "default_transaction_isolation": "read committed",
+        # A process that stands still while it holds the head would hold up every other one.
+        "idle_in_transaction_session_timeout": "60s",
+    }
+    if role is not None:
+        settings["role"] = role
+    given = conninfo_to_dict(conninfo)
+    options = [str(given.get("options") or "")]
+    options += [f"-c {name}={_escaped(value)}" for name, value in settings.items()]
+    timeout = given.get("connect_timeout") or CONNECT_SECONDS
+    return make_conninfo(conninfo, options=" ".join(options).strip(), connect_timeout=timeout)
+
+
+def _escaped(value: str) -> str:
+    return re.sub(r"([\\\s])", r"\\\1", value)
+
+
+def _is_silent(connection: Connection[TupleRow]) -> bool:
+    """Whether nothing has come from the server since the last answer.
+
+    A server that shuts down, crashes or ends the session leaves a message or an end of file on the socket, so this
+    finds it out without a round trip.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+    return not poll.poll(0)
+
+
+def _lock(conn: Connection[TupleRow], schema: str) -> None:
+    conn.execute(sql.SQL("SET lock_timeout = {}").format(f"{LOCK_SECONDS}s"))
+    try:
+        # Held until the connection ends.
+        conn.execute("SELECT pg_advisory_lock(hashtextextended('caseledger migrations ' || %s, 0))", [schema])
+    except errors.LockNotAvailable:
+        raise MigrationError(
+            f"Another process has been migrating the schema {schema} for {LOCK_SECONDS} seconds. "
+            "Wait until it is done, or end it; then start again."
+        ) from None
+
+
+def _ensure_runtime_role(conn: Connection[TupleRow]) -> None:
+    role = sql.Identifier(RUNTIME_ROLE)
+    user = sql.Identifier(conn.info.user).as_string()
+    try:
+        for _ in range(_RACES):
+            if _may_act(conn):
+                return
+            # The role is the cluster's and the lock is the database's: another one's migration may be here as well.
+            with suppress(errors.DuplicateObject, errors.UniqueViolation, errors.InternalError_):
+                if not _has_role(conn):
+                    conn.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
+                conn.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
+    except errors.InsufficientPrivilege:
+        pass
+    raise MigrationError(
+        f"The role {RUNTIME_ROLE}, which the program acts as, is missing or not granted to {user}, and {user} may "
+        f"not do that itself. Let a database administrator run: CREATE ROLE {RUNTIME_ROLE} NOLOGIN; (if it is "
+        f"missing) GRANT {RUNTIME_ROLE} TO {user};"
+    )
+
+
+def _has_role(conn: Connection[TupleRow]) -> bool:
+    return _is_true(conn, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", [RUNTIME_ROLE])
+
+
+def _may_act(conn: Connection[TupleRow]) -> bool:
+    """Whether the runtime role exists and this user may become it."""
+    # Since PostgreSQL 16 membership alone does not say so: who made the role is a member that may only grant it.
+    privilege = "SET" if conn.info.server_version >= 160000 else "MEMBER"
+    return _has_role(conn) and _is_true(conn, "SELECT pg_has_role(current_user, %s, %s)", [RUNTIME_ROLE, privilege])
+
+
+def _ensure_schema(conn: Connection[TupleRow], schema: str) -> None:
+    if _is_true(conn, "SELECT to_regclass('migrations') IS NOT NULL", []):
+        return
+    # The search_path is the schema alone, and PostgreSQL asks for the right to make it even where it exists.
+    if not _is_true(conn, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = %s)", [schema]):
+        conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+    with conn.transaction():
+        conn.execute(
+            sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(schema), sql.Identifier(RUNTIME_ROLE))
+        )
+        conn.execute(
+            'CREATE TABLE migrations (name text COLLATE "C" PRIMARY KEY, sha256 text NOT NULL, '
+            "applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        conn.execute(sql.SQL("GRANT SELECT ON migrations TO {}").format(sql.Identifier(RUNTIME_ROLE)))
+
+
+def _missing(conn: Connection[TupleRow], migrations: Iterable[Migration]) -> list[Migration]:
+    applied: dict[str, str] = dict(conn.execute("SELECT name, sha256 FROM migrations").fetchall())
+    missing = []
+    for migration in migrations:
+        sha256 = applied.pop(migration.name, None)
+        if sha256 is None:
+            missing.append(migration)
+        elif sha256 != migration.sha256:
+            raise MigrationError(
+                f"The migration {migration.name} was applied with the SHA-256 {sha256} and has {migration.sha256} in "
+                "this program. A released migration must not be edited: restore it and put the change in a new one."
+            )
+    if applied:
+        raise MigrationError(
+            f"The database knows migrations that this program does not: {', '.join(sorted(applied))}. "
+            "It was migrated by a newer program: run that one or a later."
+        )
+    return missing
+
+
+def _apply(conn: Connection[TupleRow], migration: Migration) -> None:
+    with conn.transaction():
+        conn.execute(migration.script.encode())
+        conn.execute(
+            "INSERT INTO migrations (name, sha256) VALUES (%s, %s)",
+            [migration.name, migration.sha256],
+        )
+
+
+def _is_true(conn: Connection[TupleRow], query: str, parameters: Sequence[str]) -> bool:
+    row = conn.execute(query.encode(), parameters).fetchone()
+    return row is not None and row[0] is True

@@ -1,0 +1,534 @@
+"""The event store on PostgreSQL: tagged events, append conditions, positions without gaps.
+
+An append takes its turn by locking the one-row table ``head``; it holds the lock until it has committed, so positions
+are given out in commit order and whoever follows ``position > n`` misses nothing. Durable once ``append`` returns.
+
+The tables are those of ``ledger.migrations.LEDGER_MIGRATIONS``; pools come from ``ledger.migrations.open_pool``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Event
+from typing import TypeAlias
+
+import psycopg
+from eventsourcing.dcb.api import (
+    DCBAppendCondition,
+    DCBEvent,
+    DCBQuery,
+    DCBQueryItem,
+    DCBReadResponse,
+    DCBRecorder,
+    DCBSequencedEvent,
+)
+from eventsourcing.dcb.persistence import DCBListenNotifySubscription
+from eventsourcing.persistence import IntegrityError, ProgrammingError
+from psycopg import Connection, Cursor, errors, sql
+from psycopg.rows import TupleRow
+
+from ledger.migrations import Pool
+
+PAGE = 1_000
+"""Events read by one statement."""
+
+POLL_SECONDS = 1.0
+"""Longest time after which a subscription sees an event of which it was not told."""
+
+STOP_SECONDS = 0.2
+"""Longest time after which a waiting subscription sees that it was stopped."""
+
+_END = 2**63 - 1
+
+Seal: TypeAlias = Callable[[DCBEvent, int, datetime], bytes]
+"""Forms the bytes that are stored, from the event, its position and its instant (UTC)."""
+
+Clock: TypeAlias = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Once:
+    """A key under which its holder may append once. ``input_sha256`` (32 bytes) is of what the holder asked for."""
+
+    holder: str
+    key: str
+    input_sha256: bytes
+
+
+class AlreadyAppended(Exception):
+    """The holder has appended under this key: the positions are those of then, and nothing was appended now.
+
+    Whether it asked for the same is for the caller to say: ``input_sha256`` is that of then.
+    """
+
+    def __init__(self, first_position: int, last_position: int, input_sha256: bytes) -> None:
+        super().__init__(f"appended before at positions {first_position} to {last_position}")
+        self.first_position = first_position
+        self.last_position = last_position
+        self.input_sha256 = input_sha256
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What one append knows once it holds the head: the first position of its own and its instant."""
+
+    first: int
+    recorded_at: datetime
+
+
+class PostgresRecorder(DCBRecorder):
+    """The ``DCBRecorder`` on PostgreSQL. Safe for many threads and many processes at once.
+
+    Besides what the methods name, all of them raise psycopg.Error when the database fails or is away. After such an
+    error from ``append`` it is unknown whether it was kept: ask again under the same ``Once``, do not repeat it blind.
+    """
+
+    def __init__(self, pool: Pool, *, seal: Seal | None = None, clock: Clock | None = None) -> None:
+        self.pool = pool
+        self._seal = seal or _unsealed
+        self._clock = clock or _now
+
+    def append(
+        self,
+        events: Sequence[DCBEvent],
+        condition: DCBAppendCondition | None = None,
+        *,
+        once: Once | None = None,
+    ) -> int:
+        """Append the events, all or none, and return the position of the last.
+
+        Raises IntegrityError (of eventsourcing.persistence) when an event after ``condition.after`` matches the
+        condition's query, AlreadyAppended when ``once`` is kept already, which is looked at first, and
+        ProgrammingError when there is no event.
+        """
+        if not events:
+            raise ProgrammingError("append needs at least one event, got none")
+        with self.pool.connection() as conn:
+            with _pipelined_transaction(conn):
+                turn = self._take_turn(conn, condition, once)
+                last = self._write(conn, turn, events, once)
+            _notify(conn)
+        return last
+
+    def read(
+        self, query: DCBQuery | None = None, *, after: int | None = None, limit: int | None = None
+    ) -> DCBReadResponse:
+        """Return the matching events after a position in their order, read from the database 1,000 at a time.
+
+        Without a limit the response is that of one moment: its ``head`` is the last position of all events at the
+        call (None in an empty store), and it ends there. With a limit ``head`` is the position of the last event
+        fetched so far, None if there is none. An item with several tags or with types is looked up by its first tag,
+        so name the rarest first.
+        """
+        return _Response(_Reader(self.pool, query or DCBQuery()), after or 0, limit)
+
+    def read_streams(self, wanted: Mapping[str, int], upto: int | None = None) -> tuple[int, list[DCBSequencedEvent]]:
+        """Return the head and, each once and in order, all events that bear one of the tags after that tag's position.
+
+        ``wanted`` maps tags to positions. Head and events are of the same moment: no event of these tags at or before
+        the head is missing. ``upto`` leaves out later events; the head stays that of the moment.
+        """
+        parameters = {"tags": list(wanted), "afters": list(wanted.values()), "upto": _END if upto is None else upto}
+        with self.pool.connection() as conn:
+            return _head_and_events(conn.execute(_STREAMS, parameters, binary=True))
+
+    def read_positions(self, positions: Sequence[int]) -> list[DCBSequencedEvent]:
+        """Return the events at the given positions, in order; positions without an event are left out."""
+        with self.pool.connection() as conn:
+            rows = conn.execute(_POSITIONS, {"positions": list(positions)}, binary=True).fetchall()
+        return [_sequenced(*row) for row in rows]
+
+    def appended(self, holder: str, key: str) -> AlreadyAppended | None:
+        """Return what ``append`` with a ``Once`` of this holder and key would raise, None if it is not kept."""
+        with self.pool.connection() as conn:
+            row = conn.execute(_KEPT, {"holder": holder, "key": key}).fetchone()
+        return AlreadyAppended(*row) if row else None
+
+    def subscribe(self, query: DCBQuery | None = None, *, after: int | None = None) -> PostgresSubscription:
+        """Return the matching events after a position and those yet to come; use it as a context manager."""
+        return PostgresSubscription(self, query=query, after=after)
+
+    def head(self) -> int:
+        """Return the last position, 0 in an empty store."""
+        with self.pool.connection() as conn:
+            return _head(conn)
+
+    # The transaction of an append. Its statements go out together, and each sees what the ones before it did.
+
+    def _take_turn(self, conn: Connection[TupleRow], condition: DCBAppendCondition | None, once: Once | None) -> _Turn:
+        """Lock the head, and refuse what must not be appended after it."""
+        locked = conn.execute(_LOCK_HEAD)
+        kept = conn.execute(_KEPT, {"holder": once.holder, "key": once.key}) if once else None
+        failing = _check(conn, condition) if condition else None
+        position, recorded_at = _one(locked)
+        if kept and (row := kept.fetchone()):
+            raise AlreadyAppended(*row)
+        if condition and failing and _one(failing)[0]:
+            raise IntegrityError(f"an event after position {condition.after or 0} matches the append condition")
+        return _Turn(position + 1, max(recorded_at.astimezone(UTC), self._clock().astimezone(UTC)))
+
+    def _write(self, conn: Connection[TupleRow], turn: _Turn, events: Sequence[DCBEvent], once: Once | None) -> int:
+        last = turn.first + len(events) - 1
+        self._insert_events(conn, turn, events)
+        _insert_tags(conn, turn, events)
+        if once:
+            _keep(conn, once, turn.first, last)
+        conn.execute(_MOVE_HEAD, {"position": last, "recorded_at": turn.recorded_at})
+        return last
+
+    def _insert_events(self, conn: Connection[TupleRow], turn: _Turn, events: Sequence[DCBEvent]) -> None:
+        numbered = list(enumerate(events, start=turn.first))
+        conn.execute(
+            _INSERT_EVENTS,
+            {
+                "positions": [position for position, _ in numbered],
+                "types": [event.type for event in events],
+                "tags": [_array(event.tags) for event in events],
+                "data": [self._seal(event, position, turn.recorded_at) for position, event in numbered],
+                "recorded_at": turn.recorded_at,
+            },
+        )
+
+
+class PostgresSubscription(DCBListenNotifySubscription[PostgresRecorder]):
+    """Follows the events of a recorder, through restarts of the database as well.
+
+    It listens on a connection of its own, and asks every second whether it was told or not.
+    """
+
+    def __init__(self, recorder: PostgresRecorder, query: DCBQuery | None = None, after: int | None = None) -> None:
+        self._stopped = Event()
+        super().__init__(recorder=recorder, query=query, after=after)
+
+    def stop(self) -> None:
+        """End the subscription; whoever waits for its next event gets StopIteration."""
+        self._stopped.set()
+        super().stop()
+
+    def _loop_on_pull(self) -> None:
+        try:
+            while not self._has_been_stopped:
+                try:
+                    self._follow()
+                except psycopg.OperationalError:
+                    if self._recorder.pool.closed:
+                        raise
+                    self._stopped.wait(POLL_SECONDS)
+        except BaseException as error:
+            # It belongs to whoever iterates, who gets it from the next call.
+            self._thread_error = error
+            self.stop()
+
+    def _follow(self) -> None:
+        with closing(_connect(self._recorder.pool)) as conn:
+            _listen(conn)
+            while not self._has_been_stopped:
+                self._pull()
+                self._wait(conn)
+
+    def _wait(self, conn: Connection[TupleRow]) -> None:
+        for _ in range(round(POLL_SECONDS / STOP_SECONDS)):
+            if self._has_been_stopped or list(conn.notifies(timeout=STOP_SECONDS, stop_after=1)):
+                return
+
+
+class _Reader:
+    """Reads the pages of one query."""
+
+    def __init__(self, pool: Pool, query: DCBQuery) -> None:
+        self._pool = pool
+        self._matching = _Matching(query)
+        self._statement = _PAGE_STATEMENT.format(page=self._matching.page())
+
+    def page(self, after: int, upto: int, limit: int) -> tuple[int, list[DCBSequencedEvent]]:
+        """The head, and the first ``limit`` matching events with ``after`` < position ≤ ``upto``, of one moment."""
+        parameters = {**self._matching.parameters, "after": after, "upto": upto, "limit": limit}
+        with self._pool.connection() as conn:
+            return _head_and_events(conn.execute(self._statement, parameters, binary=True))
+
+
+class _Response(DCBReadResponse):
+    def __init__(self, reader: _Reader, after: int, limit: int | None) -> None:
+        self._reader = reader
+        self._last = after
+        self._left = limit
+        self._upto = _END
+        self._head: int | None = None
+        self._page: Iterator[DCBSequencedEvent] = iter(())
+        self._ended = False
+        self._fetch()
+
+    @property
+    def head(self) -> int | None:
+        return self._head
+
+    def __next__(self) -> DCBSequencedEvent:
+        event = next(self._page, None)
+        if event is None and not self._ended:
+            self._fetch()
+            event = next(self._page, None)
+        if event is None:
+            raise StopIteration
+        return event
+
+    def _fetch(self) -> None:
+        size = PAGE if self._left is None else min(PAGE, self._left)
+        if size <= 0:
+            self._ended = True
+            return
+        head, events = self._reader.page(self._last, self._upto, size)
+        if self._left is None:
+            self._upto = min(self._upto, head)
+            self._head = self._upto or None
+        else:
+            self._left -= len(events)
+            self._head = events[-1].position if events else self._head
+        self._ended = len(events) < size
+        self._last = events[-1].position if events else self._last
+        self._page = iter(events)
+
+
+class _Matching:
+    """The SQL that finds the positions of the events that match a query.
+
+    Every item becomes a look-up of its own in an index, of the rows after a position only: LATERAL with a LIMIT is a
+    nested loop whatever the planner believes of the tables' sizes, so the cost is that of the items and the rows
+    found, and never that of the ledger.
+    """
+
+    def __init__(self, query: DCBQuery) -> None:
+        items = query.items
+        self._everything = not items or any(not item.types and not item.tags for item in items)
+        tagged = [item for item in items if item.tags]
+        plain = [item for item in tagged if len(set(item.tags)) == 1 and not item.types]
+        narrow = [item for item in tagged if len(set(item.tags)) > 1 or item.types]
+        self.parameters: dict[str, object] = {}
+        self._parts: list[sql.SQL] = []
+        if self._everything:
+            return
+        if plain:
+            self._parts.append(_BY_TAG)
+            self.parameters["tags"] = list({item.tags[0] for item in plain})
+        if narrow:
+            self._parts.append(_BY_TAG_NARROWED)
+            self.parameters.update(_narrowed(narrow))
+        if only_types := {type_ for item in items if not item.tags for type_ in item.types}:
+            self._parts.append(_BY_TYPE)
+            self.parameters["types"] = list(only_types)
+
+    def page(self) -> sql.Composable:
+        """A query of the events themselves, in order."""
+        return _ALL if self._everything else _FOUND.format(hits=sql.SQL(" UNION ALL ").join(self._parts))
+
+    def any(self) -> sql.Composable:
+        """A condition that is true if there is an event."""
+        if self._everything:
+            return sql.SQL("true")
+        return sql.SQL("EXISTS ({})").format(sql.SQL(" UNION ALL ").join(self._parts))
+
+
+def _narrowed(items: Sequence[DCBQueryItem]) -> dict[str, object]:
+    return {
+        "leading": [item.tags[0] for item in items],
+        "all_tags": [_array(item.tags) for item in items],
+        "any_types": [_array(item.types) for item in items],
+    }
+
+
+def _check(conn: Connection[TupleRow], condition: DCBAppendCondition) -> Cursor[TupleRow]:
+    matching = _Matching(condition.fail_if_events_match)
+    parameters = {**matching.parameters, "after": condition.after or 0, "upto": _END, "limit": 1}
+    return conn.execute(_CHECK.format(any=matching.any()), parameters)
+
+
+def _insert_tags(conn: Connection[TupleRow], turn: _Turn, events: Sequence[DCBEvent]) -> None:
+    rows = sorted({(tag, turn.first + i) for i, event in enumerate(events) for tag in event.tags})
+    if rows:
+        conn.execute(_INSERT_TAGS, {"tags": [tag for tag, _ in rows], "positions": [at for _, at in rows]})
+
+
+def _keep(conn: Connection[TupleRow], once: Once, first: int, last: int) -> None:
+    conn.execute(
+        _KEEP,
+        {"holder": once.holder, "key": once.key, "input_sha256": once.input_sha256, "first": first, "last": last},
+    )
+
+
+def _notify(conn: Connection[TupleRow]) -> None:
+    # What was appended is durable: a failure here is no failure of the append, and subscribers poll as well.
+    with suppress(psycopg.Error):
+        conn.execute(_NOTIFY)
+
+
+@contextmanager
+def _pipelined_transaction(conn: Connection[TupleRow]) -> Iterator[None]:
+    """A transaction whose statements wait for an answer only where one is read; committed when the block is left."""
+    with conn.pipeline(), conn.transaction():
+        yield
+
+
+def _head_and_events(cursor: Cursor[TupleRow]) -> tuple[int, list[DCBSequencedEvent]]:
+    rows = cursor.fetchall()
+    return rows[0][0], [_sequenced(*event) for _, *event in rows if event[0] is not None]
+
+
+def _sequenced(position: int, type_: str, tags: list[str], data: bytes) -> DCBSequencedEvent:
+    return DCBSequencedEvent(DCBEvent(type_, data, tags), position)
+
+
+def _head(conn: Connection[TupleRow]) -> int:
+    position: int = _one(conn.execute("SELECT position FROM head"))[0]
+    return position
+
+
+def _one(cursor: Cursor[TupleRow]) -> TupleRow:
+    row = cursor.fetchone()
+    if row is None:
+        raise ProgrammingError("the table head has no row: the schema is not as its migrations left it")
+    return row
+
+
+def _connect(pool: Pool) -> Connection[TupleRow]:
+    """A connection like the pool's that is not of the pool: one that listens would be missing there for good."""
+    if callable(pool.conninfo) or callable(pool.kwargs):
+        raise ProgrammingError("the pool's conninfo must be a text and its kwargs a mapping, as open_pool gives them")
+    return pool.connection_class.connect(pool.conninfo, **(pool.kwargs or {}))
+
+
+def _listen(conn: Connection[TupleRow]) -> None:
+    channel: str = _one(conn.execute(_CHANNEL))[0]
+    # A standby does not relay notifications; there a subscription polls only.
+    with suppress(errors.ReadOnlySqlTransaction):
+        conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+
+
+def _array(values: Sequence[str]) -> str:
+    """The texts as the literal of a text[]: SQL knows no arrays of arrays that differ in length."""
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
+
+
+def _unsealed(event: DCBEvent, position: int, recorded_at: datetime) -> bytes:
+    return event.data
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+_LOCK_HEAD = "SELECT position, recorded_at FROM head FOR UPDATE"
+
+_MOVE_HEAD = "UPDATE head SET position = %(position)s, recorded_at = %(recorded_at)s"
+
+_KEPT = """
+SELECT first_position, last_position, input_sha256 FROM idempotency WHERE holder = %(holder)s AND key = %(key)s
+"""
+
+_KEEP = """
+INSERT INTO idempotency (holder, key, input_sha256, first_position, last_position)
+VALUES (%(holder)s, %(key)s, %(input_sha256)s, %(first)s, %(last)s)
+"""
+
+_INSERT_EVENTS = """
+INSERT INTO events (position, type, tags, data, recorded_at)
+SELECT position, type, tags::text[], data, %(recorded_at)s
+FROM unnest(%(positions)b::bigint[], %(types)b::text[], %(tags)b::text[], %(data)b::bytea[])
+     AS new (position, type, tags, data)
+"""
+
+_INSERT_TAGS = """
+INSERT INTO tags (tag, position) SELECT tag, position
+FROM unnest(%(tags)b::text[], %(positions)b::bigint[]) AS new (tag, position)
+"""
+
+# Nothing is looked up when nothing has come since.
+_CHECK = sql.SQL("SELECT (SELECT position FROM head) > %(after)s AND {any}")
+
+_CHANNEL = "SELECT current_schema() || '_head'"
+
+# A notification needs no durability, and must not wait for the disk as a commit does.
+_NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(current_schema() || '_head', '')"
+
+_BY_TAG = sql.SQL("""
+SELECT hit.position FROM unnest(%(tags)b::text[]) AS wanted (tag)
+CROSS JOIN LATERAL (
+    SELECT tags.position FROM tags
+    WHERE tags.tag = wanted.tag AND tags.position > %(after)s AND tags.position <= %(upto)s
+    ORDER BY tags.position LIMIT %(limit)s
+) AS hit
+""")
+
+_BY_TAG_NARROWED = sql.SQL("""
+SELECT hit.position
+FROM unnest(%(leading)b::text[], %(all_tags)b::text[], %(any_types)b::text[]) AS wanted (tag, all_tags, any_types)
+CROSS JOIN LATERAL (
+    SELECT tags.position FROM tags
+    CROSS JOIN LATERAL (
+        SELECT events.type, events.tags FROM events WHERE events.position = tags.position LIMIT 1
+    ) AS event
+    WHERE tags.tag = wanted.tag AND tags.position > %(after)s AND tags.position <= %(upto)s
+      AND event.tags @> wanted.all_tags::text[]
+      AND (wanted.any_types = '{}' OR event.type = ANY (wanted.any_types::text[]))
+    ORDER BY tags.position LIMIT %(limit)s
+) AS hit
+""")
+
+_BY_TYPE = sql.SQL("""
+SELECT hit.position FROM unnest(%(types)b::text[]) AS wanted (type)
+CROSS JOIN LATERAL (
+    SELECT events.position FROM events
+    WHERE events.type = wanted.type AND events.position > %(after)s AND events.position <= %(upto)s
+    ORDER BY events.position LIMIT %(limit)s
+) AS hit
+""")
+
+_ALL = sql.SQL("""
+SELECT position, type, tags, data FROM events
+WHERE position > %(after)s AND position <= %(upto)s ORDER BY position LIMIT %(limit)s
+""")
+
+_FOUND = sql.SQL("""
+SELECT found.position, event.type, event.tags, event.data
+FROM (SELECT DISTINCT position FROM ({hits}) AS hit ORDER BY position LIMIT %(limit)s) AS found
+CROSS JOIN LATERAL (
+    SELECT type, tags, data FROM events WHERE events.position = found.position LIMIT 1
+) AS event
+ORDER BY found.position
+""")
+
+# Head and events by one statement, hence of one snapshot.
+_PAGE_STATEMENT = sql.SQL("""
+SELECT head.position, event.position, event.type, event.tags, event.data
+FROM head LEFT JOIN LATERAL ({page}) AS event ON true
+ORDER BY event.position
+""")
+
+_POSITIONS = """
+SELECT event.position, event.type, event.tags, event.data
+FROM (SELECT DISTINCT position FROM unnest(%(positions)b::bigint[]) AS wanted (position)) AS wanted
+CROSS JOIN LATERAL (
+    SELECT position, type, tags, data FROM events WHERE events.position = wanted.position LIMIT 1
+) AS event
+ORDER BY event.position
+"""
+
+_STREAMS = """
+SELECT head.position, found.position, event.type, event.tags, event.data
+FROM head
+LEFT JOIN LATERAL (
+    SELECT DISTINCT hit.position
+    FROM unnest(%(tags)b::text[], %(afters)b::bigint[]) AS wanted (tag, after)
+    CROSS JOIN LATERAL (
+        SELECT tags.position FROM tags
+        WHERE tags.tag = wanted.tag AND tags.position > wanted.after AND tags.position <= %(upto)s
+        OFFSET 0
+    ) AS hit
+) AS found ON true
+LEFT JOIN LATERAL (
+    SELECT type, tags, data FROM events WHERE events.position = found.position LIMIT 1
+) AS event ON true
+ORDER BY found.position
+"""

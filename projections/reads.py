@@ -1,0 +1,236 @@
+"""Questions to the read models. Each is a bounded number of statements, for one enterprise as for a page of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+from domain.recorded import Recorded
+from ledger.entry import opened
+from ledger.migrations import Pool
+from projections.register import grams
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An event with its entry's bytes and what voided it."""
+
+    recorded: Recorded
+    entry: bytes
+    voided_by: int | None
+
+
+class Place(NamedTuple):
+    """Where a page of a history goes on: after this event, newest first."""
+
+    effective_on: date
+    position: int
+
+
+class Slice(NamedTuple):
+    """Which part of a history is asked for. `areas` and `types` narrow together by either."""
+
+    areas: tuple[str, ...] | None = None
+    types: tuple[str, ...] = ()
+    begins: date | None = None
+    ends: date | None = None
+
+
+class Day(NamedTuple):
+    on: date
+    received: int
+    substantiated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search for enterprises asks: every part that is given must hold today."""
+
+    today: date
+    text: str | None = None
+    province: str | None = None
+    status: str | None = None
+    by_number: bool = True
+
+
+class Reads:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def _rows(self, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        with self._pool.connection() as database:
+            return database.execute(statement.encode(), parameters, binary=True).fetchall()
+
+    def history(self, usccs: Sequence[str], asked: Slice, limit: int, after: Place | None) -> dict[str, list[Known]]:
+        """For each enterprise its events newest first, at most `limit` of them after a place."""
+        parameters = {
+            **_slice(asked),
+            "usccs": list(usccs),
+            "after_on": after.effective_on if after else None,
+            "after_position": after.position if after else None,
+            "limit": limit,
+        }
+        found: dict[str, list[Known]] = {uscc: [] for uscc in usccs}
+        for uscc, data, voided_by in self._rows(_HISTORY, parameters):
+            found[uscc].append(_known(data, voided_by))
+        return found
+
+    def history_count(self, usccs: Sequence[str], asked: Slice) -> dict[str, int]:
+        found = dict.fromkeys(usccs, 0)
+        found.update(self._rows(_HISTORY_COUNT, {**_slice(asked), "usccs": list(usccs)}))
+        return found
+
+    def events(
+        self, after: int, limit: int, types: Sequence[str] | None = None, uscc: str | None = None
+    ) -> list[Known]:
+        """Events after a position in their order, of these types, bearing this enterprise."""
+        parameters = {"after": after, "limit": limit, "types": list(types) if types is not None else None, "uscc": uscc}
+        statement = _EVENTS_OF_ENTERPRISE if uscc else _EVENTS_OF_TYPES if types is not None else _EVENTS
+        return [_known(data, voided_by) for data, voided_by in self._rows(statement, parameters)]
+
+    def at(self, positions: Sequence[int]) -> list[Known]:
+        """The events at these positions, in order; positions that hold none are left out."""
+        return [_known(data, by) for data, by in self._rows(_AT, {"positions": list(positions)})]
+
+    def complaint_counts(self, usccs: Sequence[str], begins: date, ends: date, today: date) -> dict[str, list[Day]]:
+        found: dict[str, list[Day]] = {uscc: [] for uscc in usccs}
+        parameters = {"usccs": list(usccs), "begins": begins, "ends": ends, "today": today}
+        for uscc, on, received, substantiated in self._rows(_COMPLAINT_COUNTS, parameters):
+            found[uscc].append(Day(on, received, substantiated))
+        return found
+
+    def search(self, asked: Search, limit: int, after: str) -> list[str]:
+        """The codes of the enterprises found, ascending, at most `limit` of them after a code."""
+        rows = self._rows(_search(asked, _PAGE_OF_FOUND), {**_searched(asked), "limit": limit, "after": after})
+        return [row[0] for row in rows]
+
+    def search_count(self, asked: Search) -> int:
+        count: int = self._rows(_search(asked, _COUNT_OF_FOUND), _searched(asked))[0][0]
+        return count
+
+
+def _known(data: bytes, voided_by: int | None) -> Known:
+    return Known(opened(data), data, voided_by)
+
+
+def _slice(asked: Slice) -> dict[str, Any]:
+    return {
+        "areas": list(asked.areas) if asked.areas is not None else None,
+        "types": list(asked.types),
+        "begins": asked.begins,
+        "ends": asked.ends,
+    }
+
+
+def _searched(asked: Search) -> dict[str, Any]:
+    text = (asked.text or "").strip()
+    return {
+        "today": asked.today,
+        "province": asked.province,
+        "status": asked.status,
+        "text": text.lower(),
+        "code": "".join(text.upper().split()),
+        "grams": grams(text),
+        "number": text if text.isascii() and text.isdigit() else None,
+    }
+
+
+def _search(asked: Search, shown: str) -> str:
+    if not (asked.text or "").strip():
+        return shown.format(found="")
+    by_number = _FOUND_BY_NUMBER if asked.by_number else ""
+    return shown.format(found=f"AND r.uscc IN ({_FOUND_BY_NAME} {by_number})")
+
+
+_WHERE_SLICE: Final = """
+    (%(areas)s::text[] IS NULL OR h.area = ANY (%(areas)s::text[]) OR h.type = ANY (%(types)s::text[]))
+    AND (%(begins)s::date IS NULL OR h.effective_on >= %(begins)s::date)
+    AND (%(ends)s::date IS NULL OR h.effective_on <= %(ends)s::date)
+"""
+
+_HISTORY: Final = """
+SELECT asked.uscc, event.data, page.voided_by
+FROM unnest(%(usccs)s::text[]) AS asked (uscc)
+CROSS JOIN LATERAL (
+    SELECT h.position, h.effective_on, h.voided_by FROM history h
+    WHERE h.uscc = asked.uscc AND {slice}
+      AND (%(after_position)s::bigint IS NULL
+           OR (h.effective_on, h.position) < (%(after_on)s::date, %(after_position)s::bigint))
+    ORDER BY h.effective_on DESC, h.position DESC LIMIT %(limit)s
+) AS page
+JOIN events event ON event.position = page.position
+ORDER BY page.effective_on DESC, page.position DESC
+""".replace("{slice}", _WHERE_SLICE)
+
+_HISTORY_COUNT: Final = """
+SELECT h.uscc, count(*) FROM history h WHERE h.uscc = ANY (%(usccs)s::text[]) AND {slice} GROUP BY h.uscc
+""".replace("{slice}", _WHERE_SLICE)
+
+_EVENTS: Final = """
+SELECT event.data, h.voided_by FROM events event JOIN history h ON h.position = event.position
+WHERE event.position > %(after)s ORDER BY event.position LIMIT %(limit)s
+"""
+
+_EVENTS_OF_ENTERPRISE: Final = """
+SELECT event.data, page.voided_by
+FROM (
+    SELECT h.position, h.voided_by FROM history h
+    WHERE h.uscc = %(uscc)s AND h.position > %(after)s AND (%(types)s::text[] IS NULL OR h.type = ANY (%(types)s::text[]))
+    ORDER BY h.position LIMIT %(limit)s
+) AS page
+JOIN events event ON event.position = page.position ORDER BY page.position
+"""
+
+# One index walk a type, so that rare types cost what is found and not what lies between.
+_EVENTS_OF_TYPES: Final = """
+SELECT event.data, page.voided_by
+FROM (
+    SELECT one.position, one.voided_by FROM unnest(%(types)s::text[]) AS asked (type)
+    CROSS JOIN LATERAL (
+        SELECT h.position, h.voided_by FROM history h
+        WHERE h.type = asked.type AND h.position > %(after)s ORDER BY h.position LIMIT %(limit)s
+    ) AS one
+    ORDER BY one.position LIMIT %(limit)s
+) AS page
+JOIN events event ON event.position = page.position ORDER BY page.position
+"""
+
+_AT: Final = """
+SELECT event.data, h.voided_by FROM unnest(%(positions)s::bigint[]) AS asked (position)
+JOIN events event ON event.position = asked.position
+LEFT JOIN history h ON h.position = event.position
+ORDER BY event.position
+"""
+
+_COMPLAINT_COUNTS: Final = """
+SELECT uscc, received_on, sum(received)::bigint, sum(substantiated)::bigint FROM complaint_days
+WHERE uscc = ANY (%(usccs)s::text[]) AND received_on >= %(begins)s AND received_on <= least(%(ends)s::date, %(today)s::date)
+  AND visible_from <= %(today)s
+GROUP BY uscc, received_on HAVING sum(received) > 0 ORDER BY received_on
+"""
+
+_FOUND_BY_NAME: Final = """
+SELECT named.uscc FROM register named
+WHERE named.grams @> %(grams)s::text[] AND named.valid_from <= %(today)s AND named.valid_to > %(today)s
+  AND (position(%(text)s::text in lower(named.name)) > 0 OR position(%(code)s::text in named.uscc) > 0)
+"""
+
+_FOUND_BY_NUMBER: Final = """
+UNION ALL
+SELECT filed.uscc FROM filed_numbers filed
+WHERE filed.number LIKE %(number)s::text || '%%' AND filed.valid_from <= %(today)s AND filed.valid_to > %(today)s
+"""
+
+_TODAY: Final = """
+FROM register r
+WHERE r.valid_from <= %(today)s AND r.valid_to > %(today)s
+  AND (%(province)s::text IS NULL OR r.province = %(province)s::text)
+  AND (%(status)s::text IS NULL OR EXISTS (
+      SELECT FROM credit_spans c
+      WHERE c.uscc = r.uscc AND c.status = %(status)s::text AND c.valid_from <= %(today)s AND c.valid_to > %(today)s
+  ))
+  {found}
+"""
+
+_PAGE_OF_FOUND: Final = "SELECT r.uscc " + _TODAY + " AND r.uscc > %(after)s ORDER BY r.uscc LIMIT %(limit)s"
+_COUNT_OF_FOUND: Final = "SELECT count(*) " + _TODAY

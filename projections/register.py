@@ -1,0 +1,122 @@
+"""The register that a search looks in: names, provinces, credit status and filed numbers, each by dates."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Final, NamedTuple
+
+from domain import credit, register
+from domain.events import EnterpriseRegistered, EnterpriseRenamed
+from domain.facts import Facts, Moment
+from domain.recorded import Recorded
+from domain.rulebook import RULEBOOK, Rulebook
+from ledger.streams import Streams
+from projections.projection import Database
+
+TAG: Final = "enterprise:"
+Row = tuple[object, ...]
+
+
+class Table(NamedTuple):
+    """A table whose rows of an enterprise follow from its facts: how they are read, cleared and written."""
+
+    select: str
+    delete: str
+    insert: str
+
+
+class Register:
+    name = "register"
+
+    def __init__(self, streams: Streams, rulebook: Rulebook = RULEBOOK) -> None:
+        self._streams = streams
+        self._rulebook = rulebook
+
+    def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
+        """Brings the rows of every enterprise that the batch touches to what is known at its end."""
+        tags = {tag for event in batch for tag in event.tags if tag.startswith(TAG)}
+        if not tags:
+            return
+        _, folds = self._streams.read(tags)
+        known_at = batch[-1].position
+        enterprises = {tag.removeprefix(TAG): facts for tag, facts in folds.items()}
+        named = {uscc: list(_names(uscc, facts, known_at)) for uscc, facts in enterprises.items()}
+        rated = {uscc: list(_ratings(uscc, facts, known_at, self._rulebook)) for uscc, facts in enterprises.items()}
+        filed = {uscc: list(_filings(uscc, facts, known_at)) for uscc, facts in enterprises.items()}
+        _bring(database, REGISTER, named)
+        _bring(database, CREDIT_SPANS, rated)
+        _bring(database, FILED_NUMBERS, filed)
+
+
+def _bring(database: Database, table: Table, wanted: Mapping[str, list[Row]]) -> None:
+    """Replaces the rows of those enterprises alone whose rows differ from the wanted ones."""
+    present: dict[str, list[Row]] = {uscc: [] for uscc in wanted}
+    for row in database.execute(table.select.encode(), [list(wanted)]):
+        present[row[0]].append(row)
+    changed = [uscc for uscc, rows in wanted.items() if rows != present[uscc]]
+    if not changed:
+        return
+    database.execute(table.delete.encode(), [changed])
+    rows = [row for uscc in changed for row in wanted[uscc]]
+    if rows:
+        database.execute(table.insert.encode(), [list(column) for column in zip(*rows, strict=True)])
+
+
+def _names(uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:
+    """A row a span of dates on which name and province stay; none before the first registration."""
+    everything = Moment(date.max, known_at)
+    days = {f.effective_on for cls in (EnterpriseRegistered, EnterpriseRenamed) for f in facts.visible(cls, everything)}
+    turns: list[tuple[date, str, str]] = []
+    for day in sorted(days):
+        name, province = register.name(facts, Moment(day, known_at)), register.province(facts, Moment(day, known_at))
+        if name and province and (not turns or turns[-1][1:] != (name, province)):
+            turns.append((day, name, province))
+    ends = [*(begins for begins, _, _ in turns[1:]), date.max]
+    for (begins, name, province), ends_on in zip(turns, ends, strict=False):
+        yield uscc, begins, ends_on, name, province, "\x1f".join(grams(name + " " + uscc))
+
+
+def _ratings(uscc: str, facts: Facts, known_at: int, rulebook: Rulebook) -> Iterator[Row]:
+    spans = credit.timeline(facts, known_at, rulebook)[1:]
+    ends = [*(span.begins for span in spans[1:]), date.max]
+    for span, ends_on in zip(spans, ends, strict=False):
+        yield uscc, span.begins, ends_on, span.status.value
+
+
+def _filings(uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:
+    rows: list[Row] = []
+    for filing, withdrawn_on in register.filings(facts, Moment(date.max, known_at)):
+        begins = filing.filed.effective_on
+        if withdrawn_on is None or begins < withdrawn_on:
+            rows.append((uscc, filing.filed.event.number, filing.filed.position, begins, withdrawn_on or date.max))
+    yield from sorted(rows, key=lambda row: str(row[2]).zfill(20))
+
+
+def grams(text: str) -> list[str]:
+    """What a text is found by: its characters and pairs of neighbouring characters, in lower case, without blanks."""
+    words = text.lower().split()
+    pairs = (pair for word in (*words, "".join(words)) for pair in (word[i : i + 2] for i in range(len(word) - 1)))
+    return sorted({*"".join(words), *pairs})
+
+
+# Grams travel as one text: their separator is no character of a name that was trimmed and split.
+REGISTER: Final = Table(
+    "SELECT uscc, valid_from, valid_to, name, province, array_to_string(grams, E'\\x1f') FROM register"
+    " WHERE uscc = ANY(%s) ORDER BY uscc, valid_from",
+    "DELETE FROM register WHERE uscc = ANY(%s)",
+    "INSERT INTO register (uscc, valid_from, valid_to, name, province, grams)"
+    " SELECT uscc, valid_from, valid_to, name, province, string_to_array(grams, E'\\x1f')"
+    " FROM unnest(%s::text[], %s::date[], %s::date[], %s::text[], %s::text[], %s::text[])"
+    " AS new (uscc, valid_from, valid_to, name, province, grams)",
+)
+CREDIT_SPANS: Final = Table(
+    "SELECT uscc, valid_from, valid_to, status FROM credit_spans WHERE uscc = ANY(%s) ORDER BY uscc, valid_from",
+    "DELETE FROM credit_spans WHERE uscc = ANY(%s)",
+    "INSERT INTO credit_spans (uscc, valid_from, valid_to, status)"
+    " SELECT * FROM unnest(%s::text[], %s::date[], %s::date[], %s::text[])",
+)
+FILED_NUMBERS: Final = Table(
+    "SELECT uscc, number, position, valid_from, valid_to FROM filed_numbers WHERE uscc = ANY(%s) ORDER BY uscc, position",
+    "DELETE FROM filed_numbers WHERE uscc = ANY(%s)",
+    "INSERT INTO filed_numbers (uscc, number, position, valid_from, valid_to)"
+    " SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::date[], %s::date[])",
+)

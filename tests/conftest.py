@@ -1,0 +1,110 @@
+"""The real PostgreSQL of the tests: one for all tests and workers, a schema of its own for each test."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from caseledger.postgres import CarriedPostgres
+from ledger.migrations import LEDGER_MIGRATIONS, Migration, Pool, migrate, open_pool
+from ledger.recorder import PostgresRecorder
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[str]:
+    """Conninfo of the carried PostgreSQL 18, as the owner of the ledgers in it."""
+    with CarriedPostgres(_shared_home() / "18") as postgres:
+        _drop_left_over(postgres.conninfo)
+        yield postgres.conninfo
+
+
+@pytest.fixture(scope="session")
+def database16() -> Iterator[str]:
+    """Conninfo of the carried PostgreSQL 16, as the owner of the ledgers in it."""
+    with CarriedPostgres(_shared_home() / "16", version=16) as postgres:
+        _drop_left_over(postgres.conninfo)
+        yield postgres.conninfo
+
+
+@pytest.fixture
+def migrations() -> tuple[Migration, ...]:
+    """What a fresh schema gets; a folder of tests overrides it to have more."""
+    return LEDGER_MIGRATIONS
+
+
+@pytest.fixture
+def schema(database: str, migrations: tuple[Migration, ...]) -> Iterator[str]:
+    """Name of a fresh, migrated schema in ``database``."""
+    yield from fresh_schema(database, migrations)
+
+
+@pytest.fixture
+def schema16(database16: str, migrations: tuple[Migration, ...]) -> Iterator[str]:
+    """Name of a fresh, migrated schema in ``database16``."""
+    yield from fresh_schema(database16, migrations)
+
+
+@pytest.fixture
+def pool(database: str, schema: str) -> Iterator[Pool]:
+    """A pool that acts as the runtime role in ``schema``."""
+    with open_pool(database, schema, max_size=12) as opened:
+        yield opened
+
+
+@pytest.fixture
+def recorder(pool: Pool) -> PostgresRecorder:
+    return PostgresRecorder(pool)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """An empty home for a PostgreSQL of the test's own.
+
+    Not a tmp_path: pytest takes the traverse bit, which the service user needs, from the folder above those again.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="caseledger-home-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def fresh_schema(conninfo: str, migrations: tuple[Migration, ...] = ()) -> Iterator[str]:
+    """Yield the name of an unused schema, migrated if there are migrations, and drop it afterwards."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    if migrations:
+        migrate(conninfo, name, migrations)
+    yield name
+    _drop(conninfo, name)
+
+
+def _shared_home() -> Path:
+    # One for this checkout and user, kept from run to run: all workers find it, and a run that was killed leaves
+    # nothing behind but what the next one takes over.
+    checkout = hashlib.sha256(os.fsencode(Path(__file__).resolve().parent)).hexdigest()[:8]
+    return Path(tempfile.gettempdir(), f"caseledger-tests-{os.getuid()}-{checkout}")
+
+
+def _drop_left_over(conninfo: str) -> None:
+    """Drop the schemas of runs that were killed."""
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        names = conn.execute(r"SELECT nspname FROM pg_namespace WHERE nspname ~ '^test_\d+_\d+$'").fetchall()
+    for (name,) in names:
+        try:
+            os.kill(int(name.split("_")[1]), 0)
+        except ProcessLookupError:
+            with suppress(psycopg.Error):  # Another worker drops it too.
+                _drop(conninfo, name)
+
+
+def _drop(conninfo: str, name: str) -> None:
+    with psycopg.connect(conninfo, autocommit=True, options="-c client_min_messages=warning") as conn:
+        conn.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
