@@ -157,6 +157,11 @@ class CarriedPostgres:
         fcntl.flock(self._users, fcntl.LOCK_SH)
         try:
             self._ensure_running()
+        except PostgresError:
+            # What runs and does not answer may be replaying its log; to stop it would make it begin again.
+            os.close(self._users)
+            self._users = None
+            raise
         except BaseException:
             self._leave()
             raise
@@ -271,8 +276,9 @@ class CarriedPostgres:
     def _ensure_running(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while True:
+            made = self._check_data()
             if self.pid is None:
-                self._launch()
+                self._launch(made)
             if self._answers():
                 return
             if time.monotonic() > deadline:
@@ -282,8 +288,7 @@ class CarriedPostgres:
                 )
             time.sleep(0.05)
 
-    def _launch(self) -> None:
-        made = self._check_data()
+    def _launch(self, made: bool) -> None:
         user = self._service_user()
         if user is not None:
             self._let_through(user)

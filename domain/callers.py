@@ -93,12 +93,19 @@ def may_record(caller: Caller, command: Command) -> Refusal | None:
     return None
 
 
-def may_decide(caller: Caller, request: Request, path: str = "carrier") -> Refusal | None:
+def may_decide(caller: Caller, request: Request) -> Refusal | None:
     """A regulator decides all gates, a carrier ACCESS and COOPERATION under its own code."""
-    if caller.role is Role.REGULATOR:
-        return None
+    return None if caller.role is Role.REGULATOR else _as_carrier(caller, request)
+
+
+def may_preview(caller: Caller, request: Request) -> Refusal | None:
+    """Who may decide a gate may preview it; an auditor sees everything and records nothing."""
+    return None if caller.role in (Role.REGULATOR, Role.AUDITOR) else _as_carrier(caller, request)
+
+
+def _as_carrier(caller: Caller, request: Request) -> Refusal | None:
     if caller.role is Role.CARRIER and isinstance(request, (AccessRequest, CooperationRequest)):
-        return None if request.carrier == caller.carrier else _another_carrier(caller, path, request.carrier)
+        return None if request.carrier == caller.carrier else _another_carrier(caller, "carrier", request.carrier)
     return refusal(
         Code.FORBIDDEN,
         "",

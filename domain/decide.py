@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from domain import gates
 from domain.commands import Code, Command, Known, Reads, Refusal, refusal
 from domain.complaints import attribution, candidates
 from domain.events import (
@@ -50,7 +49,7 @@ from domain.events import (
     RulebookAdopted,
 )
 from domain.facts import Fact, Facts, Moment
-from domain.live import live_refusals, request_of
+from domain.live import live_refusals, request_of, tags_read
 from domain.recorded import complaint_tags, tags_of
 from domain.register import accesses, entries, filing, is_registered, licence, orders, standing_penalties
 from domain.rulebook import RULEBOOK, Rulebook
@@ -105,10 +104,7 @@ def reads(command: Command, rulebook: Rulebook = RULEBOOK) -> Reads:
         positions = frozenset(event.basis)
         tags |= {f"void:{position}" for position in event.basis}
     if type(event).gated and not command.historical:
-        request = request_of(event)
-        version = rulebook.in_force_on(command.effective_on)
-        enterprise, numbers, days = gates.reads(request, Moment(command.effective_on), version, rulebook)
-        tags |= {enterprise, *numbers, *days}
+        tags |= tags_read(request_of(event), Moment(command.effective_on), rulebook)
     return Reads(frozenset(tags), positions)
 
 

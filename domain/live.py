@@ -1,6 +1,6 @@
 """Live facts need their decision (rulebook §5, “Live and historical facts”)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -11,7 +11,7 @@ from domain.events import AccessGranted, Event, FiredRule, GateDecided, LicenceG
 from domain.facts import Fact, Facts, Moment
 from domain.gates import Answer, Case
 from domain.requests import ALL_CHECKED, BY_GATE, AccessRequest, LicenceRequest, NumberFilingRequest, Request
-from domain.rulebook import Rulebook
+from domain.rulebook import RULEBOOK, Rulebook, Version
 from domain.vocabulary import BusinessForm, Gate, Outcome
 
 GATED: Final[tuple[type[LicenceGranted | NumberFiled | AccessGranted], ...]] = (
@@ -58,30 +58,37 @@ def decided_request(decision: GateDecided) -> Request:
     return msgspec.convert(decision.request, BY_GATE[Gate(decision.gate)])
 
 
-def case_of(
-    request: Request, at: Moment, streams: dict[str, Facts], rulebook: Rulebook, version_name: str | None = None
-) -> Case:
-    """The case of a request from the folds of the tags that `gates.reads` names."""
-    version = (rulebook.named(version_name) if version_name else None) or rulebook.in_force_on(at.on)
+def ask(
+    request: Request,
+    at: Moment,
+    streams: Mapping[str, Facts],
+    rulebook: Rulebook = RULEBOOK,
+    version: Version | None = None,
+) -> Answer:
+    """Decides a request from the folds of the tags that `gates.reads` names, under a version or the one in force on D."""
+    version = version or rulebook.in_force_on(at.on)
     enterprise, numbers, days = gates.reads(request, at, version, rulebook)
     number = streams[numbers[0]] if numbers else Facts()
-    return Case(request, at, streams[enterprise], number, _merged(streams[day] for day in days), version.parameters)
+    complaints = _merged(streams[day] for day in days)
+    return gates.decide(
+        Case(request, at, streams[enterprise], number, complaints, version.parameters), version, rulebook
+    )
 
 
-def _merged(days: Iterator[Facts]) -> Facts:
+def tags_read(
+    request: Request, at: Moment, rulebook: Rulebook = RULEBOOK, version: Version | None = None
+) -> frozenset[str]:
+    """Every tag whose events the decision of a request reads."""
+    enterprise, numbers, days = gates.reads(request, at, version or rulebook.in_force_on(at.on), rulebook)
+    return frozenset((enterprise, *numbers, *days))
+
+
+def _merged(days: Iterable[Facts]) -> Facts:
     merged = Facts()
     for day in days:
         for fact in day.all():
             merged.add(fact)
     return merged
-
-
-def ask(
-    request: Request, at: Moment, streams: dict[str, Facts], rulebook: Rulebook, version_name: str | None = None
-) -> Answer:
-    """Decides a request from folds, under a named version or the one in force on D."""
-    version = (rulebook.named(version_name) if version_name else None) or rulebook.in_force_on(at.on)
-    return gates.decide(case_of(request, at, streams, rulebook, version.version), version, rulebook)
 
 
 def live_refusals(command: Command, known: Known, rulebook: Rulebook) -> Iterator[Refusal]:

@@ -32,6 +32,7 @@ from domain.events import (
     NumberFilingAmended,
     NumberWithdrawn,
     PenaltyAnnulled,
+    PenaltyEvent,
     PenaltyImposed,
     RectificationConfirmed,
     RectificationOrdered,
@@ -46,6 +47,7 @@ _STATES: dict[type[AccessChange], AccessState] = {
     AccessRestored: "GRANTED",
     AccessTerminated: "TERMINATED",
 }
+ACCESS_EVENTS: tuple[type[Event], ...] = (AccessGranted, *_STATES)
 E = TypeVar("E", bound=Event)
 
 
@@ -192,11 +194,14 @@ class Access:
 
 def accesses(facts: Facts, at: Moment) -> list[Access]:
     """Every access whose grant is visible, with its state by the last visible access event."""
-    changes = in_order(fact for cls in _STATES for fact in facts.visible(cls, at))
+    last: dict[str, Fact[AccessChange]] = {}
+    for change in in_order(fact for cls in _STATES for fact in facts.visible(cls, at)):
+        last[change.event.access_id] = change
     found = []
     for granted in facts.visible(AccessGranted, at):
-        own = [c for c in changes if c.event.access_id == granted.event.access_id and c[:2] > granted[:2]]
-        found.append(Access(granted, _STATES[type(own[-1].event)] if own else "GRANTED"))
+        change = last.get(granted.event.access_id)
+        later = change is not None and change[:2] > granted[:2]
+        found.append(Access(granted, _STATES[type(change.event)] if change and later else "GRANTED"))
     return found
 
 
@@ -240,7 +245,7 @@ def active_entries(facts: Facts, at: Moment, on_list: CreditList) -> list[Entry]
     return [entry for entry in entries(facts, at) if entry.is_active() and entry.made.event.list is on_list]
 
 
-def penalty_key(event: PenaltyImposed | PenaltyAnnulled) -> tuple[str, str]:
+def penalty_key(event: PenaltyEvent) -> tuple[str, str]:
     return event.authority, event.document_no
 
 

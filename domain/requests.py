@@ -1,10 +1,13 @@
 """What can be asked of a gate (rulebook §5), one class a gate; fields as the contract's inputs have them."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final
 
 import msgspec
 
 from domain.kinds import AtLeastOne, BelongsTo, Carrier, UsedNumber
+from domain.shape import Flaw, parse
+from domain.text import Text
 from domain.vocabulary import BusinessForm, Directions, Gate, LicenceRoute
 
 
@@ -75,5 +78,16 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "cooperation": CooperationRequest,
 }
 """By the field of the contract's GateRequest."""
+
+
+def parse_request(sent: object) -> tuple[Request | None, list[Flaw]]:
+    """The request that a GateRequest's one field states, or every flaw of it, with paths from that field on."""
+    if not isinstance(sent, Mapping) or len(sent) != 1 or next(iter(sent)) not in REQUESTS:
+        legal = ", ".join(REQUESTS)
+        return None, [Flaw("", Text(f"应恰有以下字段之一：{legal}", f"This has exactly one of the fields {legal}"))]
+    ((name, inner),) = sent.items()
+    request, flaws = parse(REQUESTS[name], inner)
+    return request, [Flaw(f"{name}.{flaw.path}".rstrip("."), flaw.text) for flaw in flaws]
+
 
 BY_GATE: Final[dict[Gate, type[Request]]] = {cls.gate: cls for cls in REQUESTS.values()}

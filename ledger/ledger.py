@@ -17,16 +17,15 @@ from uuid import uuid4
 from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery, DCBQueryItem
 from eventsourcing.persistence import IntegrityError
 
-from domain import gates
 from domain.callers import Caller, may_decide, may_record, may_record_type
 from domain.commands import Code, Command, Known, Reads, Refusal, command, refusal
 from domain.decide import LEDGER, Acceptance, decide, reads
 from domain.events import RECORDABLE, GateDecided, RulebookAdopted
 from domain.facts import Moment
-from domain.identifiers import EARLIEST, legal_date_of
-from domain.live import ask
+from domain.identifiers import Malformed, legal_date, legal_date_of
+from domain.live import ask, tags_read
 from domain.recorded import Recorded, tags_of
-from domain.requests import Request
+from domain.requests import REQUESTS, Request, parse_request
 from domain.rulebook import RULEBOOK, Rulebook
 from ledger.entry import Draft, data_of, draft, opened
 from ledger.recorder import AlreadyAppended, Once, PostgresRecorder
@@ -109,14 +108,36 @@ class Ledger:
             return self._refuse(*refused)
         return self._until_won(lambda: self._weigh(commands, caller.signature, facts, refused), once)
 
-    def decide_gate(self, caller: Caller, key: str, request: Request, as_of: date | None, asked: Any) -> Recording:
-        """Decides a gate and records the decision as one step; `asked` is the request as it was sent."""
-        if wrong := _bad_key(key) or _bad_as_of(as_of, self.today) or may_decide(caller, request, "request"):
-            return self._refuse(wrong)
-        once = Once(caller.holder, key, _digest(["decideGate", asked, as_of]))
-        if earlier := self._earlier(once):
-            return earlier
-        return self._until_won(lambda: self._judge(caller, request, as_of or self.today), once)
+    def decide_gate(self, caller: Caller, key: str, sent: object, as_of: object = None) -> Recording:
+        """Decides a gate and records the decision as one step; the request and the date are given as they were sent."""
+        request, flaws = parse_request(sent)
+        refusals = [Refusal(Code.INVALID, f"request.{flaw.path}".rstrip("."), flaw.text) for flaw in flaws]
+        on = self._decided_on(as_of, refusals)
+        if wrong := _bad_key(key):
+            refusals.append(wrong)
+        if refusals or request is None or on is None:
+            return self._refuse(*refusals)
+        if forbidden := may_decide(caller, request):
+            return self._refuse(forbidden.under(f"request.{_field_of(request)}"))
+        once = Once(caller.holder, key, _digest(["decideGate", sent, as_of]))
+        return self._earlier(once) or self._until_won(lambda: self._judge(caller, request, on), once)
+
+    def decision(self, decision_id: str) -> Recorded | None:
+        """The recorded decision of that id, or None."""
+        query = DCBQuery(items=[DCBQueryItem(types=[GateDecided.__name__], tags=[f"decision:{decision_id}"])])
+        return next((opened(found.event.data) for found in self.recorder.read(query, limit=1)), None)
+
+    def _decided_on(self, as_of: object, refusals: list[Refusal]) -> date | None:
+        if as_of is None:
+            return self.today
+        try:
+            on = legal_date(as_of)
+        except Malformed as wrong:
+            refusals.append(Refusal(Code.INVALID, "asOf", wrong.text))
+            return None
+        if on > self.today:
+            refusals.append(_future(on, self.today))
+        return on
 
     def _commands(self, caller: Caller, facts: Sequence[tuple[str, Any]]) -> tuple[list[Command], tuple[Refusal, ...]]:
         """The commands before the first fact that its shape or the caller's role refuses, and why that one is."""
@@ -172,10 +193,9 @@ class Ledger:
 
     def _judge(self, caller: Caller, request: Request, on: date) -> _Weighed:
         version = self.rulebook.in_force_on(on)
-        enterprise, numbers, days = gates.reads(request, Moment(on), version, self.rulebook)
-        tags = frozenset((enterprise, *numbers, *days))
+        tags = tags_read(request, Moment(on), self.rulebook, version)
         head, streams = self.streams.read(tags)
-        answer = ask(request, Moment(on, head), streams, self.rulebook)
+        answer = ask(request, Moment(on, head), streams, self.rulebook, version)
         decided = GateDecided(
             decision_id=f"decision-{uuid4()}",
             gate=request.gate,
@@ -255,15 +275,17 @@ def _bad_key(key: str) -> Refusal | None:
     )
 
 
-def _bad_as_of(as_of: date | None, today: date) -> Refusal | None:
-    if as_of is None or EARLIEST <= as_of <= today:
-        return None
+def _future(on: date, today: date) -> Refusal:
     return refusal(
         Code.INVALID,
         "asOf",
-        f"决定日期最晚为今天 {today}，收到 {as_of}；将来的情形请用 previewGate",
-        f"A decision's date is today, {today}, or before; got {as_of}: ask previewGate about the future",
+        f"决定日期最晚为今天 {today}，收到 {on}；将来的情形请用 previewGate",
+        f"A decision's date is today, {today}, or before; got {on}: ask previewGate about the future",
     )
+
+
+def _field_of(request: Request) -> str:
+    return next(name for name, cls in REQUESTS.items() if isinstance(request, cls))
 
 
 def _digest(asked: object) -> bytes:

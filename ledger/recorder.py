@@ -9,7 +9,7 @@ The tables are those of ``ledger.migrations.LEDGER_MIGRATIONS``; pools come from
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
@@ -27,7 +27,7 @@ from eventsourcing.dcb.api import (
 )
 from eventsourcing.dcb.persistence import DCBListenNotifySubscription
 from eventsourcing.persistence import IntegrityError, ProgrammingError
-from psycopg import Connection, Cursor, errors, sql
+from psycopg import Connection, Cursor, Pipeline, errors, sql
 from psycopg.rows import TupleRow
 
 from ledger.migrations import Pool
@@ -82,6 +82,10 @@ class _Turn:
 class PostgresRecorder(DCBRecorder):
     """The ``DCBRecorder`` on PostgreSQL. Safe for many threads and many processes at once.
 
+    ``seal`` (default: the event's data as they are) is called once for each event while the append has its turn, so it
+    must be quick. ``clock`` (default: the system's) gives the present instant with its time zone; all events of an
+    append get the same instant, and none an earlier one than the event before it.
+
     Besides what the methods name, all of them raise psycopg.Error when the database fails or is away. After such an
     error from ``append`` it is unknown whether it was kept: ask again under the same ``Once``, do not repeat it blind.
     """
@@ -107,8 +111,8 @@ class PostgresRecorder(DCBRecorder):
         if not events:
             raise ProgrammingError("append needs at least one event, got none")
         with self.pool.connection() as conn:
-            with _pipelined_transaction(conn):
-                turn = self._take_turn(conn, condition, once)
+            with conn.pipeline() as pipeline, conn.transaction():
+                turn = self._take_turn(conn, pipeline, condition, once)
                 last = self._write(conn, turn, events, once)
             _notify(conn)
         return last
@@ -156,13 +160,18 @@ class PostgresRecorder(DCBRecorder):
         with self.pool.connection() as conn:
             return _head(conn)
 
-    # The transaction of an append. Its statements go out together, and each sees what the ones before it did.
+    # The transaction of an append, in two round trips: what takes its turn and looks, then what writes and commits.
+    # Each statement has a snapshot of its own, so those behind the lock see all that was committed before it was had.
 
-    def _take_turn(self, conn: Connection[TupleRow], condition: DCBAppendCondition | None, once: Once | None) -> _Turn:
+    def _take_turn(
+        self, conn: Connection[TupleRow], pipeline: Pipeline, condition: DCBAppendCondition | None, once: Once | None
+    ) -> _Turn:
         """Lock the head, and refuse what must not be appended after it."""
         locked = conn.execute(_LOCK_HEAD)
         kept = conn.execute(_KEPT, {"holder": once.holder, "key": once.key}) if once else None
         failing = _check(conn, condition) if condition else None
+        # Not a mere flush: only after a sync does the database count a writer that stands still as idle and end it.
+        pipeline.sync()
         position, recorded_at = _one(locked)
         if kept and (row := kept.fetchone()):
             raise AlreadyAppended(*row)
@@ -361,13 +370,6 @@ def _notify(conn: Connection[TupleRow]) -> None:
     # What was appended is durable: a failure here is no failure of the append, and subscribers poll as well.
     with suppress(psycopg.Error):
         conn.execute(_NOTIFY)
-
-
-@contextmanager
-def _pipelined_transaction(conn: Connection[TupleRow]) -> Iterator[None]:
-    """A transaction whose statements wait for an answer only where one is read; committed when the block is left."""
-    with conn.pipeline(), conn.transaction():
-        yield
 
 
 def _head_and_events(cursor: Cursor[TupleRow]) -> tuple[int, list[DCBSequencedEvent]]:

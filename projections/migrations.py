@@ -11,10 +11,17 @@ _OBJECTS: Final = (
     "history",
     "register",
     "credit_spans",
+    "credit_changes",
+    "decisions",
     "filed_numbers",
     "complaints",
     "resolutions",
     "complaint_days",
+    "duties",
+    "listings",
+    "exhibits",
+    "findings",
+    "live_accesses",
 )
 
 PROJECTION_MIGRATIONS: Final = (Migration("projections_0001", tuple(_SQL / f"{name}.sql" for name in _OBJECTS)),)

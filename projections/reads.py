@@ -8,7 +8,9 @@ from typing import Any, Final, NamedTuple
 from domain.recorded import Recorded
 from ledger.entry import opened
 from ledger.migrations import Pool
+from projections.credit import Timeline, loaded
 from projections.register import grams
+from projections.supervision_reads import PlaceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +20,6 @@ class Known:
     recorded: Recorded
     entry: bytes
     voided_by: int | None
-
-
-class Place(NamedTuple):
-    """Where a page of a history goes on: after this event, newest first."""
-
-    effective_on: date
-    position: int
 
 
 class Slice(NamedTuple):
@@ -53,6 +48,21 @@ class Search:
     by_number: bool = True
 
 
+class DecisionFilter(NamedTuple):
+    """Which decisions are asked for."""
+
+    uscc: str | None = None
+    gate: str | None = None
+    outcome: str | None = None
+    carrier: str | None = None
+
+
+class CreditChange(NamedTuple):
+    position: int
+    uscc: str
+    timeline: Timeline
+
+
 class Reads:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -61,12 +71,12 @@ class Reads:
         with self._pool.connection() as database:
             return database.execute(statement.encode(), parameters, binary=True).fetchall()
 
-    def history(self, usccs: Sequence[str], asked: Slice, limit: int, after: Place | None) -> dict[str, list[Known]]:
+    def history(self, usccs: Sequence[str], asked: Slice, limit: int, after: PlaceKey | None) -> dict[str, list[Known]]:
         """For each enterprise its events newest first, at most `limit` of them after a place."""
         parameters = {
             **_slice(asked),
             "usccs": list(usccs),
-            "after_on": after.effective_on if after else None,
+            "after_on": after.on if after else None,
             "after_position": after.position if after else None,
             "limit": limit,
         }
@@ -107,6 +117,20 @@ class Reads:
     def search_count(self, asked: Search) -> int:
         count: int = self._rows(_search(asked, _COUNT_OF_FOUND), _searched(asked))[0][0]
         return count
+
+    def decisions(self, asked: DecisionFilter, limit: int, before: int | None) -> list[Known]:
+        """Decisions newest first, at most `limit` of them before a position."""
+        parameters = {**asked._asdict(), "limit": limit, "before": before}
+        return [_known(data, None) for (data,) in self._rows(_DECISIONS, parameters)]
+
+    def decision_count(self, asked: DecisionFilter) -> int:
+        count: int = self._rows(_DECISION_COUNT, asked._asdict())[0][0]
+        return count
+
+    def credit_changes(self, after: int, limit: int) -> list[CreditChange]:
+        """Changes of credit timelines after a position, oldest first."""
+        rows = self._rows(_CREDIT_CHANGES, {"after": after, "limit": limit})
+        return [CreditChange(position, uscc, loaded(timeline)) for position, uscc, timeline in rows]
 
 
 def _known(data: bytes, voided_by: int | None) -> Known:
@@ -234,3 +258,24 @@ WHERE r.valid_from <= %(today)s AND r.valid_to > %(today)s
 
 _PAGE_OF_FOUND: Final = "SELECT r.uscc " + _TODAY + " AND r.uscc > %(after)s ORDER BY r.uscc LIMIT %(limit)s"
 _COUNT_OF_FOUND: Final = "SELECT count(*) " + _TODAY
+
+_WHERE_DECISION: Final = """
+    (%(uscc)s::text IS NULL OR d.uscc = %(uscc)s::text)
+    AND (%(gate)s::text IS NULL OR d.gate = %(gate)s::text)
+    AND (%(outcome)s::text IS NULL OR d.outcome = %(outcome)s::text)
+    AND (%(carrier)s::text IS NULL OR d.carrier = %(carrier)s::text)
+"""
+_DECISIONS: Final = """
+SELECT event.data FROM (
+    SELECT d.position FROM decisions d
+    WHERE {which} AND (%(before)s::bigint IS NULL OR d.position < %(before)s::bigint)
+    ORDER BY d.position DESC LIMIT %(limit)s
+) AS page
+JOIN events event ON event.position = page.position ORDER BY page.position DESC
+""".replace("{which}", _WHERE_DECISION)
+_DECISION_COUNT: Final = "SELECT count(*) FROM decisions d WHERE {which}".replace("{which}", _WHERE_DECISION)
+
+_CREDIT_CHANGES: Final = """
+SELECT position, uscc, timeline::text FROM credit_changes
+WHERE position > %(after)s ORDER BY position, uscc LIMIT %(limit)s
+"""

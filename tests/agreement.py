@@ -13,12 +13,23 @@ from domain.callers import Caller, Role
 from domain.commands import Refusal
 from domain.complaints import complaints
 from domain.credit import credit, timeline
-from domain.events import FiredRule
+from domain.events import ComplaintReceived, FiredRule
 from domain.facts import Facts, Moment
+from domain.findings import (
+    Finding,
+    gate_findings,
+    live_findings,
+    outbound_finding,
+    reads_of_gate_findings,
+    reads_of_live_findings,
+    reads_of_outbound_finding,
+)
 from domain.live import ask
+from domain.obligations import obligations
+from domain.publicity import list_entries, public_penalties
 from domain.recorded import Recorded
 from domain.register import accesses, filings, licences, name, province
-from domain.requests import BY_GATE, Request
+from domain.requests import BY_GATE, REQUESTS, Request
 from domain.rulebook import RULEBOOK
 from domain.shape import parse
 from domain.vocabulary import Gate
@@ -28,10 +39,13 @@ from ledger.recorder import PostgresRecorder
 from memory import MemoryRecorder
 from naive import histories, refusals
 from naive.model import E, bearer, day
+from naive.owed import Found, Row
 from naive.rules import Reason, Timeline
 
 NOW = dt.datetime(2026, 9, 30, 4, tzinfo=dt.UTC)
 TODAY = dt.date(2026, 9, 30)
+FIELDS = {cls.gate.value: field for field, cls in REQUESTS.items()}
+"""The field of the contract's GateRequest that asks a gate."""
 MIIT = Caller(Role.REGULATOR, "tests", authority="MIIT")
 LEFT_OUT: dict[str, dict[str, Any]] = {
     "NumberFiled": {"outboundUndertaking": False},
@@ -40,6 +54,7 @@ LEFT_OUT: dict[str, dict[str, Any]] = {
 """What the ledger writes for a field that was left out and has a default."""
 
 Codes = set[tuple[str, str]]
+Folds = defaultdict[str, Facts]
 Written = tuple[int, str, dt.date, bool, str | None, dict[str, Any]]
 
 
@@ -93,7 +108,7 @@ class Both:
 
     def decide(self, gate: str, request: dict[str, Any], as_of: dt.date) -> str | None:
         """Decides a gate on both sides; the decision's id, or None if both refuse."""
-        result = self.ledger.decide_gate(MIIT, self._key(), request_of(gate, request), as_of, request)
+        result = self.ledger.decide_gate(MIIT, self._key(), {FIELDS[gate]: request}, as_of.isoformat())
         codes = {(refusal.code.value, refusal.path) for refusal in result.refusals}
         assert codes == refusals.refuse_decision(as_of, now=NOW)
         if codes:
@@ -202,26 +217,26 @@ def log(ledger: Ledger) -> list[Recorded]:
     return [opened(sequenced.event.data) for sequenced in ledger.recorder.read()]
 
 
-def folded(recorded: Sequence[Recorded]) -> defaultdict[str, Facts]:
+def folded(recorded: Sequence[Recorded]) -> Folds:
     """The folds of all tags."""
-    folds: defaultdict[str, Facts] = defaultdict(Facts)
+    folds: Folds = defaultdict(Facts)
     for one in recorded:
         for tag in one.tags:
             folds[tag].evolve(one)
     return folds
 
 
-def of(folds: defaultdict[str, Facts], uscc: str) -> Facts:
+def of(folds: Folds, uscc: str) -> Facts:
     """The fold of an enterprise."""
     return folds[f"enterprise:{uscc}"]
 
 
-def status(folds: defaultdict[str, Facts], uscc: str, at: Moment) -> tuple[str, list[tuple[str, list[int]]]]:
+def status(folds: Folds, uscc: str, at: Moment) -> tuple[str, list[tuple[str, list[int]]]]:
     found = credit(of(folds, uscc), at)
     return found.status.value, [(reason.rule, list(reason.positions)) for reason in found.reasons]
 
 
-def spans(folds: defaultdict[str, Facts], uscc: str, known_at: int) -> Timeline:
+def spans(folds: Folds, uscc: str, known_at: int) -> Timeline:
     return [(span.begins, span.status.value) for span in timeline(of(folds, uscc), known_at)]
 
 
@@ -230,13 +245,13 @@ def fired(reasons: Sequence[FiredRule]) -> list[Reason]:
 
 
 def gate(
-    folds: defaultdict[str, Facts], which: str, request: dict[str, Any], at: Moment, version: str | None = None
+    folds: Folds, which: str, request: dict[str, Any], at: Moment, version: str | None = None
 ) -> tuple[str, list[Reason]]:
-    answer = ask(request_of(which, request), at, folds, RULEBOOK, version)
+    answer = ask(request_of(which, request), at, folds, RULEBOOK, RULEBOOK.named(version or ""))
     return answer.outcome.value, fired(answer.reasons)
 
 
-def enterprise(folds: defaultdict[str, Facts], uscc: str, at: Moment) -> dict[str, Any] | None:
+def enterprise(folds: Folds, uscc: str, at: Moment) -> dict[str, Any] | None:
     """The register view of an enterprise; None when no registration is visible."""
     facts = of(folds, uscc)
     if name(facts, at) is None:
@@ -282,7 +297,7 @@ def _picked(event: Any, *names: str) -> dict[str, Any]:
     return {n: v for n, v in plain(event).items() if n in names}
 
 
-def complaint_counts(folds: defaultdict[str, Facts], uscc: str, at: Moment) -> list[tuple[dt.date, int, int]]:
+def complaint_counts(folds: Folds, uscc: str, at: Moment) -> list[tuple[dt.date, int, int]]:
     """(date, received, substantiated) of every day with a complaint."""
     found: dict[dt.date, tuple[int, int]] = {}
     for tag in [tag for tag in folds if tag.startswith(f"complaints:{uscc}:")]:
@@ -291,3 +306,56 @@ def complaint_counts(folds: defaultdict[str, Facts], uscc: str, at: Moment) -> l
             received, substantiated = found.get(on, (0, 0))
             found[on] = received + 1, substantiated + complaint.is_substantiated()
     return [(on, *found[on]) for on in sorted(found)]
+
+
+def owed(folds: Folds, uscc: str, at: Moment) -> list[Row]:
+    rows = obligations(of(folds, uscc), uscc, at)
+    return [(r.rule, r.uscc, r.owed_by, r.due_on, r.state.value, r.met_on, r.arises_from) for r in rows]
+
+
+def found(folds: Folds, uscc: str, at: Moment) -> list[Found]:
+    """All findings of an enterprise, each asked with no other folds than those that it says it reads."""
+    facts = of(folds, uscc)
+    of_gates = {tag: folds[tag] for tag in reads_of_gate_findings(facts)}
+    of_accesses = {tag: folds[tag] for tag in reads_of_live_findings(facts, at)}
+    outbound = [one for tag in list(folds) if tag.startswith("complaint:") for one in _outbound(folds, tag, at)]
+    findings = [
+        *gate_findings(facts, of_gates, at),
+        *live_findings(facts, of_accesses, at),
+        *[finding for finding in outbound if finding.uscc == uscc],
+    ]
+    rows = [(f.rule, f.position, f.effective_on, _grounds(f)) for f in findings]
+    return sorted(rows, key=lambda f: (f[2], f[1], f[0]))
+
+
+def _outbound(folds: Folds, tag: str, at: Moment) -> list[Finding]:
+    received = folds[tag].ever(ComplaintReceived)[0]
+    numbers = [folds[number] for number in reads_of_outbound_finding(received.event)]
+    finding = outbound_finding(folds[tag], numbers, at)
+    return [finding] if finding else []
+
+
+def _grounds(finding: Finding) -> list[Reason]:
+    return [(g.rule, g.outcome and g.outcome.value, list(g.positions)) for g in finding.reasons]
+
+
+def listed(folds: Folds, uscc: str, at: Moment) -> list[dict[str, Any]]:
+    return [
+        {
+            "entryId": one.entry_id,
+            "list": one.list.value,
+            "uscc": one.uscc,
+            "authority": one.authority,
+            "ground": one.ground.value,
+            "name": one.name,
+            "from": one.begins.isoformat(),
+            "removedOn": one.removed_on and one.removed_on.isoformat(),
+            "position": one.position,
+        }
+        for one in list_entries(of(folds, uscc), at)
+    ]
+
+
+def publicised(folds: Folds, uscc: str, at: Moment) -> list[tuple[int, dt.date | None]]:
+    shown = public_penalties(of(folds, uscc), at)
+    return sorted([(one.position, one.public_until) for one in shown], key=lambda row: row[0])

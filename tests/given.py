@@ -16,7 +16,6 @@ from domain.commands import Command, Known, Reads, Refusal, command
 from domain.decide import LEDGER, Acceptance, decide, reads
 from domain.events import DrawnEnterprise, Event, GateDecided, InspectionDrawn, RulebookAdopted
 from domain.facts import Facts, Moment, fold
-from domain.identifiers import legal_date_of
 from domain.live import ask
 from domain.recorded import Recorded, tags_of
 from domain.requests import ALL_CHECKED, AccessRequest, LicenceRequest, NumberFilingRequest, Request
@@ -147,9 +146,16 @@ class Book:
     def _append(self, event: Event, on: date, recorded_by: str) -> Recorded:
         self.history.append(
             Recorded(
-                self.head + 1, f"id-{self.head + 1}", type(event).__name__, on, NOW, recorded_by, False,
-                tags_of(event), event,
-            )  # fmt: skip
+                self.head + 1,
+                f"id-{self.head + 1}",
+                type(event).__name__,
+                on,
+                NOW,
+                recorded_by,
+                False,
+                tags_of(event),
+                event,
+            )
         )
         return self.history[-1]
 

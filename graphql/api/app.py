@@ -19,6 +19,7 @@ from ledger.ledger import Ledger
 from ledger.migrations import Pool
 from projections.reads import Reads
 from projections.runner import Runner
+from projections.supervision_reads import SupervisionReads
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -30,10 +31,10 @@ class Keys(Protocol):
 
 
 def create_app(*, ledger: Ledger, pool: Pool, keys: Keys, runner: Runner) -> Starlette:
-    reads = Reads(pool)
+    reads, supervision = Reads(pool), SupervisionReads(pool)
 
     def context_for(caller: Caller, language: Language) -> Context:
-        return Context(caller, language, ledger, reads, runner, ledger.clock())
+        return Context(caller, language, ledger, reads, supervision, runner, ledger.clock())
 
     async def ready(request: Request) -> Response:
         try:

@@ -3,16 +3,19 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from datetime import date, timedelta
+from time import monotonic, sleep
 from typing import Final
 
-from api.context import Info
+from api.context import WAIT_SECONDS, Info
 from api.errors import ApiError, invalid
 from domain import identifiers
 from domain.identifiers import Malformed
 from domain.text import Text, shown
+from projections.supervision_reads import PlaceKey
 
 MOST_DAYS_AHEAD: Final = 3_653
 """Ten years: how far a question may look ahead."""
+POLL_SECONDS: Final = 0.02
 
 
 def uscc(value: object) -> str:
@@ -31,14 +34,14 @@ def day(value: object, argument: str) -> date | None:
         raise invalid(argument, wrong.text.zh, wrong.text.en) from None
 
 
-def as_of(info: Info, value: object) -> date:
+def as_of(info: Info, value: object, argument: str = "asOf") -> date:
     """The legal date asked about: today when none is named, else from 1949 to ten years ahead."""
-    on = day(value, "asOf")
+    on = day(value, argument)
     if on is None:
         return info.context.today
     latest = info.context.today + timedelta(days=MOST_DAYS_AHEAD)
     if on > latest:
-        raise invalid("asOf", f"最晚为 {latest}，收到 {on}", f"the latest is {latest}; got {on}")
+        raise invalid(argument, f"最晚为 {latest}，收到 {on}", f"the latest is {latest}; got {on}")
     return on
 
 
@@ -62,21 +65,38 @@ def page_size(value: int | None, most: int, usual: int) -> int:
     return value
 
 
-def known_at(info: Info, value: object, head: int) -> int:
-    """The position whose knowledge is asked for; the head when none is named."""
+def known_at(info: Info, value: object) -> int | None:
+    """The position whose knowledge is asked for, once the log holds it; None when none is named, for the head.
+
+    Waits briefly for a position that is not there yet. Raises ApiError NOT_YET_KNOWN when it does not come.
+    """
     if value is None:
-        return head
-    asked = position(value, "knownAt")
-    if asked > head:
-        raise ApiError(
-            "NOT_YET_KNOWN",
-            Text(
-                f"位置 {asked} 尚未产生；当前最新位置为 {head}",
-                f"Position {asked} is not known yet; the head is {head}",
-            ),
-            "knownAt",
-        )
+        return None
+    asked, ends = position(value, "knownAt"), monotonic() + WAIT_SECONDS
+    while (head := info.context.ledger.recorder.head()) < asked:
+        if monotonic() >= ends:
+            raise _not_yet_known(asked, head)
+        sleep(POLL_SECONDS)
     return asked
+
+
+def settled_at(info: Info, value: object) -> int:
+    """The same for what is read from the read models: the position named or, by default, the one they have reached."""
+    asked, reached = known_at(info, value), info.context.settle()
+    if asked is not None and asked > reached:
+        raise _not_yet_known(asked, reached)
+    return reached if asked is None else asked
+
+
+def _not_yet_known(asked: int, known: int) -> ApiError:
+    return ApiError(
+        "NOT_YET_KNOWN",
+        Text(
+            f"knownAt：位置 {asked} 尚未可知；目前已知至 {known}",
+            f"knownAt: position {asked} is not known yet; known is {known}",
+        ),
+        "knownAt",
+    )
 
 
 def encode_cursor(*parts: object) -> str:
@@ -92,6 +112,27 @@ def decode_cursor(cursor: str, parts: int) -> list[str]:
     if len(found) != parts:
         raise bad_cursor()
     return found
+
+
+def decode_position(after: str | None) -> int | None:
+    """The position that a cursor names; None for no cursor."""
+    if after is None:
+        return None
+    (text,) = decode_cursor(after, 1)
+    if not text.isascii() or not text.isdigit():
+        raise bad_cursor()
+    return int(text)
+
+
+def decode_place(after: str | None) -> PlaceKey | None:
+    """The date and position that a cursor names; None for no cursor."""
+    if after is None:
+        return None
+    on, place = decode_cursor(after, 2)
+    try:
+        return PlaceKey(date.fromisoformat(on), int(place))
+    except ValueError:
+        raise bad_cursor() from None
 
 
 def bad_cursor() -> ApiError:

@@ -13,6 +13,7 @@ from domain.text import Language
 from ledger.ledger import Ledger
 from projections.reads import Reads
 from projections.runner import Runner
+from projections.supervision_reads import SupervisionReads
 
 if TYPE_CHECKING:
     Info = strawberry.Info["Context", None]
@@ -30,6 +31,7 @@ class Context:
     language: Language
     ledger: Ledger
     reads: Reads
+    supervision: SupervisionReads
     runner: Runner
     now: datetime
     _memo: dict[Hashable, Any] = field(default_factory=dict)

@@ -39,6 +39,13 @@ class CreditReport:
         return spans(credit.timeline(self.facts, self.known_at))
 
 
+@strawberry.type
+class CreditChange:
+    uscc: USCC
+    position: Position
+    timeline: list[CreditSpan]
+
+
 def spans(timeline: tuple[credit.Span, ...]) -> list[CreditSpan]:
     return [CreditSpan(begins=Date(span.begins) if span.begins else None, status=span.status) for span in timeline]
 

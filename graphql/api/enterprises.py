@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self
 
 import strawberry
 
-from api import arguments
+from api import arguments, supervision_types
 from api.connections import Connection
 from api.context import Info
 from api.credit_types import CreditReport, report
@@ -16,12 +16,13 @@ from api.fields import field
 from api.pages import Page
 from api.permissions import check
 from api.scalars import USCC, Date, Position, ServiceNumber
+from api.supervision_types import Finding, Obligation
 from domain import register
 from domain.callers import Role
 from domain.facts import Facts, Moment
 from domain.register import AccessState
-from domain.vocabulary import Area, Directions, LicenceRoute
-from projections.reads import Known, Place, Slice
+from domain.vocabulary import Area, Directions, LicenceRoute, ObligationState
+from projections.reads import Known, Slice
 
 MOST_NODES: Final = 100
 ENFORCEMENT: Final = Slice(areas=(Area.INTERVIEW, Area.EXPOSURE, Area.PENALTY, Area.LIST), types=("InspectionHeld",))
@@ -129,8 +130,11 @@ class Enterprise(Node):
 
     @strawberry.field
     def credit(self, info: Info, as_of: Date | None = None, known_at: Position | None = None) -> CreditReport:
-        on = arguments.as_of(info, as_of)
-        return report(self.uscc, self.facts, on, arguments.known_at(info, known_at, self.at.known_at))
+        on, known = arguments.as_of(info, as_of), arguments.known_at(info, known_at)
+        if known is not None and known > self.at.known_at:
+            tag = f"enterprise:{self.uscc}"
+            return report(self.uscc, info.context.ledger.streams.read([tag])[1][tag], on, known)
+        return report(self.uscc, self.facts, on, self.at.known_at if known is None else known)
 
     @strawberry.field
     def licences(self, info: Info) -> list[Licence]:
@@ -205,8 +209,27 @@ class Enterprise(Node):
         days = self.page.load(self.uscc, key, lambda usccs: reads.complaint_counts(usccs, begins_on, ends_on, today))
         return [ComplaintCount(date=Date(d.on), received=d.received, substantiated=d.substantiated) for d in days]
 
+    @strawberry.field
+    def obligations(
+        self,
+        info: Info,
+        state: ObligationState | None = None,
+        as_of: Date | None = None,
+        known_at: Position | None = None,
+    ) -> list[Obligation]:
+        check(info, "Enterprise.obligations")
+        at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at))
+        key = "obligations", state, at
+        return self.page.load(self.uscc, key, lambda usccs: supervision_types.obligations_of(info, usccs, state, at))
+
+    @strawberry.field
+    def findings(self, info: Info, as_of: Date | None = None, known_at: Position | None = None) -> list[Finding]:
+        check(info, "Enterprise.findings")
+        at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at))
+        return self.page.load(self.uscc, ("findings", at), lambda usccs: supervision_types.findings_of(info, usccs, at))
+
     def _events(self, info: Info, asked: Slice, first: int | None, after: str | None) -> Connection[LedgerEvent]:
-        size, place = arguments.page_size(first, MOST_NODES, 50), _place(after)
+        size, place = arguments.page_size(first, MOST_NODES, 50), arguments.decode_place(after)
         info.context.settle()
         reads, page, uscc = info.context.reads, self.page, self.uscc
         found = page.load(uscc, (asked, size, after), lambda usccs: reads.history(usccs, asked, size + 1, place))
@@ -223,16 +246,6 @@ def connection_of(
 
 def _cursor(event: LedgerEvent) -> str:
     return arguments.encode_cursor(event.recorded.effective_on, event.recorded.position)
-
-
-def _place(after: str | None) -> Place | None:
-    if after is None:
-        return None
-    on, position = arguments.decode_cursor(after, 2)
-    try:
-        return Place(date.fromisoformat(on), int(position))
-    except ValueError:
-        raise arguments.bad_cursor() from None
 
 
 def _period(begins: object, ends: object) -> tuple[date | None, date | None]:

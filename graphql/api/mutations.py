@@ -7,7 +7,8 @@ import strawberry
 from api.context import Info
 from api.event_types import LedgerEvent, event_of
 from api.fields import mutation
-from api.inputs import RecordInput
+from api.gate_types import Decision
+from api.inputs import DecideGateInput, RecordInput
 from api.reasons import RecordError, record_errors
 from api.scalars import Position
 from ledger.ledger import Recording
@@ -18,6 +19,13 @@ from projections.reads import Known
 class RecordPayload:
     events: list[LedgerEvent]
     head: Position
+    replayed: bool
+    errors: list[RecordError]
+
+
+@strawberry.type
+class DecideGatePayload:
+    decision: Decision | None
     replayed: bool
     errors: list[RecordError]
 
@@ -38,6 +46,19 @@ class Mutation:
         return RecordPayload(
             events=_shown(info, made),
             head=Position(made.head),
+            replayed=made.replayed,
+            errors=record_errors(made.refusals, info),
+        )
+
+    @mutation("Decides a gate and records the decision in one atomic step.")
+    def decide_gate(self, info: Info, input: DecideGateInput) -> DecideGatePayload:
+        sent: Any = input
+        context = info.context
+        made = context.ledger.decide_gate(context.caller, sent["idempotencyKey"], sent["request"], sent.get("asOf"))
+        if made.events and not made.replayed:
+            context.runner.wake()
+        return DecideGatePayload(
+            decision=Decision.of(made.events[0]) if made.events else None,
             replayed=made.replayed,
             errors=record_errors(made.refusals, info),
         )

@@ -1,25 +1,32 @@
 """Query: the register and the ledger."""
 
-from typing import Any
+from typing import Any, Final
 
 import strawberry
 
-from api import arguments, enterprises
+from api import arguments, enterprises, gate_types, rulebook_types, supervision_types
 from api.connections import Connection
 from api.context import Info
-from api.credit_types import CreditReport, report
+from api.credit_types import CreditChange, CreditReport, report, spans
 from api.enterprises import MOST_NODES, Enterprise, Node
 from api.errors import invalid
 from api.fields import field
+from api.gate_types import Decision, GateAnswer
+from api.inputs import GateRequest
 from api.ledger_type import Ledger
 from api.permissions import check
+from api.rulebook_types import Rulebook
 from api.scalars import USCC, Date, Position
+from api.supervision_types import Finding, ListEntry, Obligation, Penalty
 from domain.callers import Role
+from domain.facts import Moment
 from domain.identifiers import PROVINCES
-from domain.vocabulary import CreditStatus
-from projections.reads import Search
+from domain.rulebook import RULEBOOK
+from domain.vocabulary import CreditList, CreditStatus, Gate, ObligationState, Outcome
+from projections.reads import DecisionFilter, Search
 
-MOST_SEARCH = 200
+MOST_SEARCH: Final = 200
+MOST_FEED: Final = 1_000
 
 
 @strawberry.type
@@ -31,7 +38,7 @@ class Query:
         if kind == "enterprise":
             found = enterprises.load(info, [arguments.uscc(rest)])
             return found[0] if found else None
-        return None
+        return gate_types.find(info, str(id)) if kind == "decision" else None
 
     @strawberry.field
     def enterprise(self, info: Info, uscc: USCC) -> Enterprise | None:
@@ -75,16 +82,129 @@ class Query:
             raise invalid("usccs", f"最多 1000 个代码，收到 {len(usccs)} 个", f"at most 1,000 codes; got {len(usccs)}")
         return _reports(info, usccs, as_of, known_at)
 
+    @field(
+        "Every change of a credit timeline after a position, oldest first: what a carrier needs to keep a copy in step."
+    )
+    def credit_changes(
+        self,
+        info: Info,
+        after: Position = Position(0),  # noqa: B008  # a NewType call is the value itself
+        first: int | None = 500,
+    ) -> list[CreditChange]:
+        check(info, "Query.creditChanges")
+        size, place = arguments.page_size(first, MOST_FEED, 500), arguments.position(after, "after")
+        info.context.settle()
+        return [
+            CreditChange(uscc=USCC(c.uscc), position=Position(c.position), timeline=spans(c.timeline))
+            for c in info.context.reads.credit_changes(place, size)
+        ]
+
+    @field("Asks a gate without recording a decision.")
+    def preview_gate(
+        self,
+        info: Info,
+        request: GateRequest,
+        as_of: Date | None = None,
+        known_at: Position | None = None,
+        rulebook: str | None = None,
+    ) -> GateAnswer:
+        check(info, "Query.previewGate")
+        return gate_types.preview(info, request, as_of, known_at, rulebook)
+
+    @strawberry.field
+    def decision(self, info: Info, id: strawberry.ID) -> Decision | None:
+        check(info, "Query.decision")
+        return gate_types.find(info, str(id))
+
+    @field("changed: only those that would come out differently today, as known at the head.")
+    def decisions(
+        self,
+        info: Info,
+        uscc: USCC | None = None,
+        gate: Gate | None = None,
+        outcome: Outcome | None = None,
+        changed: bool | None = None,
+        first: int | None = 20,
+        after: str | None = None,
+    ) -> Connection[Decision]:
+        check(info, "Query.decisions")
+        asked = DecisionFilter(_code(uscc), gate.value if gate else None, outcome.value if outcome else None)
+        return gate_types.decisions(info, asked, changed, first, after)
+
+    @field("The published lists (public). activeOn defaults to today; removedOn and name are as known.")
+    def list_entries(
+        self,
+        info: Info,
+        list: CreditList | None = None,
+        active_on: Date | None = None,
+        known_at: Position | None = None,
+        first: int | None = 50,
+        after: str | None = None,
+    ) -> Connection[ListEntry]:
+        at = Moment(arguments.as_of(info, active_on, "activeOn"), arguments.settled_at(info, known_at))
+        return supervision_types.list_entries(info, list, at, first, after)
+
+    @field("Standing publicised penalties while their publicity lasts (public).")
+    def penalties(
+        self,
+        info: Info,
+        uscc: USCC | None = None,
+        active_on: Date | None = None,
+        first: int | None = 50,
+        after: str | None = None,
+    ) -> Connection[Penalty]:
+        at = Moment(arguments.as_of(info, active_on, "activeOn"), arguments.settled_at(info, None))
+        return supervision_types.penalties(info, _code(uscc), at, first, after)
+
+    @strawberry.field
+    def obligations(
+        self,
+        info: Info,
+        uscc: USCC | None = None,
+        state: ObligationState | None = None,
+        as_of: Date | None = None,
+        known_at: Position | None = None,
+        first: int | None = 50,
+        after: str | None = None,
+    ) -> Connection[Obligation]:
+        check(info, "Query.obligations")
+        at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at))
+        return supervision_types.obligations_at(info, _code(uscc), state, at, first, after)
+
+    @strawberry.field
+    def findings(
+        self,
+        info: Info,
+        uscc: USCC | None = None,
+        rule: str | None = None,
+        as_of: Date | None = None,
+        known_at: Position | None = None,
+        first: int | None = 50,
+        after: str | None = None,
+    ) -> Connection[Finding]:
+        check(info, "Query.findings")
+        at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at))
+        return supervision_types.findings_at(info, _code(uscc), rule, at, first, after)
+
+    @strawberry.field
+    def rulebooks(self) -> list[Rulebook]:
+        return [rulebook_types.shown(version) for version in RULEBOOK.versions]
+
     @strawberry.field
     def ledger(self) -> Ledger:
         return Ledger()
 
 
+def _code(uscc: USCC | None) -> str | None:
+    return None if uscc is None else arguments.uscc(uscc)
+
+
 def _reports(info: Info, usccs: list[USCC], as_of: object, known_at: object) -> list[CreditReport]:
     on = arguments.as_of(info, as_of)
     codes = [arguments.uscc(uscc) for uscc in usccs]
+    asked = arguments.known_at(info, known_at)
     head, folds = info.context.ledger.streams.read([f"enterprise:{code}" for code in codes])
-    known = arguments.known_at(info, known_at, head)
+    known = head if asked is None else asked
     return [report(code, folds[f"enterprise:{code}"], on, known) for code in codes]
 
 

@@ -10,6 +10,7 @@ from api.vocabulary import ENUMS
 from domain.commands import Refusal
 from domain.credit import Reason as CreditReason
 from domain.events import FiredRule
+from domain.findings import Ground
 from domain.rulebook import RULEBOOK
 from domain.text import Language
 from domain.vocabulary import Outcome
@@ -35,9 +36,12 @@ class RecordError:
     reasons: list[Reason]
 
 
-def reason(fired: FiredRule | CreditReason, language: Language) -> Reason:
+Fired = FiredRule | Ground | CreditReason
+
+
+def reason(fired: Fired, language: Language) -> Reason:
     rule = RULEBOOK.rule(fired.rule)
-    outcome = fired.outcome if isinstance(fired, FiredRule) else None
+    outcome = None if isinstance(fired, CreditReason) else fired.outcome
     return Reason(
         rule=fired.rule,
         outcome=outcome,
@@ -48,7 +52,7 @@ def reason(fired: FiredRule | CreditReason, language: Language) -> Reason:
     )
 
 
-def reasons(fired: Iterable[FiredRule | CreditReason], info: Info) -> list[Reason]:
+def reasons(fired: Iterable[Fired], info: Info) -> list[Reason]:
     return [reason(each, info.context.language) for each in fired]
 
 

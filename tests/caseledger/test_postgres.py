@@ -206,6 +206,23 @@ def test_a_postgresql_left_by_a_killed_user_is_taken_over(home: Path, users: lis
     assert postgres.pid is None
 
 
+def test_a_postgresql_that_does_not_answer_in_time_is_left_to_what_it_does(
+    home: Path, users: list[subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users.append(start_user(home))
+    pid = said_pid(users[0])
+    users[0].kill()
+    users[0].wait()
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr("caseledger.postgres.START_SECONDS", 0.1)
+    with pytest.raises(PostgresError, match=f"process {pid}.* has not answered"):
+        CarriedPostgres(home).start()
+    os.kill(pid, signal.SIGCONT)
+    monkeypatch.undo()
+    with CarriedPostgres(home) as postgres:
+        assert postgres.pid == pid
+
+
 def test_a_forked_child_does_not_stop_what_its_parent_uses(home: Path) -> None:
     with CarriedPostgres(home) as postgres:
         child = os.fork()
@@ -348,6 +365,8 @@ def test_a_home_of_another_major_version_is_refused_with_a_sentence(home: Path) 
     with pytest.raises(PostgresError, match="made by PostgreSQL 16 and this is PostgreSQL 18"):
         CarriedPostgres(home).start()
     with CarriedPostgres(home, version=16) as postgres:
+        with pytest.raises(PostgresError, match="made by PostgreSQL 16 and this is PostgreSQL 18"):
+            CarriedPostgres(home).start()
         assert one(postgres.conninfo, "SELECT 1") == 1
 
 

@@ -9,10 +9,10 @@ from domain.commands import Code, Refusal, command
 from domain.events import RECORDABLE, ComplaintReceived, ListEntryMade, NumberFiled, PenaltyImposed
 from domain.shape import Field, fields_of, parse
 from given import (
-    A,
     EVERY_EVENT,
     NOW,
     TODAY,
+    A,
     Fields,
     Stated,
     amended,
@@ -32,7 +32,9 @@ from given import (
 )
 
 ALL_FIELDS = [
-    pytest.param(name, field, id=f"{name}.{field.sent_as}") for name, cls in RECORDABLE.items() for field in fields_of(cls)
+    pytest.param(name, field, id=f"{name}.{field.sent_as}")
+    for name, cls in RECORDABLE.items()
+    for field in fields_of(cls)
 ]
 LISTS = [pytest.param(*one.values, id=one.id) for one in ALL_FIELDS if one.values[1].many]  # type: ignore[union-attr]
 
@@ -50,7 +52,7 @@ def paths(stated: Stated, now: datetime = NOW) -> set[str]:
     return {one.path for one in flaws(stated, now)}
 
 
-def with_(name: str, **fields: Any) -> Stated:
+def with_(name: str, /, **fields: Any) -> Stated:
     """A well-formed fact of the type with some fields replaced."""
     return Stated(name, {**EVERY_EVENT[name].fields, **fields})
 
@@ -161,7 +163,9 @@ def test_a_fact_is_an_object(sent: object) -> None:
 
 
 def test_all_flaws_of_a_fact_are_reported_together() -> None:
-    wrong = punished(uscc="9", authority="CA-00", kinds=["FINE", "fine"], fine="-1", becauseOf=None, effectiveOn="x", a=1)
+    wrong = punished(
+        uscc="9", authority="CA-00", kinds=["FINE", "fine"], fine="-1", becauseOf=None, effectiveOn="x", a=1
+    )
     assert paths(wrong) == {"uscc", "authority", "kinds.1", "fine", "becauseOf", "effectiveOn", "a"}
 
 
@@ -201,7 +205,7 @@ def test_values_are_kept_in_their_one_normal_form() -> None:
 
 
 def test_what_is_left_out_has_its_default() -> None:
-    filing, _ = parse(NumberFiled, {key: value for key, value in number_filed().fields.items()})
+    filing, _ = parse(NumberFiled, number_filed().fields)
     assert filing is not None
     assert (filing.outbound_undertaking, filing.decision_id, filing.justification) == (False, None, None)
     entry, _ = parse(ListEntryMade, {**listed().fields, "basis": None})
@@ -325,7 +329,7 @@ def test_a_call_is_not_after_its_recording() -> None:
         (listed(entryId="E\n1"), "entryId"),
         (complained(displayedNumber="x" * 65), "displayedNumber"),
         (complained(uscc="91110000100012345M"), "uscc"),
-        (inspected(drawId="R\u2028"), "drawId"),
+        (inspected(drawId="R\u2028\u0031"), "drawId"),
         (punished(inspectionId="x" * 65), "inspectionId"),
         (with_("accessGranted", contractNo="K\0"), "contractNo"),
     ],

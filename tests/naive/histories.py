@@ -488,9 +488,24 @@ def live(d: Deck) -> None:
         **({"justification": "已核查"} if d.once_in(3) else {}),
     }
     d.made.append(("decideGate", {"gate": gate, "request": {**stated, **more[name]}, "asOf": as_of.isoformat()}))
-    d.made.append((name, {**fact, **cited}))
+    d.made.append((name, {**fact, **cited, **(otherwise(d, fact) if d.once_in(5) else {})}))
     if d.once_in(6):
         d.made.append((name, {**fact, **cited, **({"accessId": "A-9"} if name == "accessGranted" else {})}))
+
+
+def otherwise(d: Deck, fact: Fact) -> Fact:
+    """One thing that a decision no longer matches: another decision, or something else stated."""
+    other: Fact = {
+        "decisionId": DecisionRef(d.pick(d.of("decideGate"))),
+        "number": d.pick(NUMBERS),
+        "carrier": d.pick(CARRIERS),
+        "carriers": d.pick((list(CARRIERS), ["CHINA_UNICOM"], ["CHINA_UNICOM", "CHINA_TELECOM"])),
+        "directions": d.pick(DIRECTIONS),
+        "outboundUndertaking": d.once_in(2),
+        "route": d.pick(("COMMITMENT", "STANDARD")),
+    }
+    name = d.pick([name for name in other if name in fact or name == "decisionId"])
+    return {name: other[name]}
 
 
 def checked(d: Deck) -> dict[str, bool]:

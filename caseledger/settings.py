@@ -1,0 +1,113 @@
+"""Settings: environment variables, or the same names in a file `.env` of the folder that the program is started in.
+
+The real environment wins over the file. A name that begins with CASELEDGER_ and is not known is refused, so that a
+slip in spelling does not leave a default in force unnoticed.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from dotenv import dotenv_values
+from psycopg.conninfo import conninfo_to_dict
+
+from domain.text import shown
+from ledger.migrations import DEFAULT_SCHEMA
+
+PREFIX: Final = "CASELEDGER_"
+KNOWN: Final = (
+    "CASELEDGER_DATABASE_URL",
+    "CASELEDGER_HOME",
+    "CASELEDGER_READ_URL",
+    "CASELEDGER_SCHEMA",
+    "CASELEDGER_OIDC_ISSUER",
+    "CASELEDGER_SIGNING_KEY_FILE",
+)
+"""The names that may be set. The last two are kept for what later releases read from them."""
+
+HOME: Final = "./.caseledger"
+_SCHEMA: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,49}")
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message says which, what is legal and never what secret it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this program finds its ledger. URLs may hold a password: `repr` leaves them out."""
+
+    home: Path
+    database_url: str | None = field(default=None, repr=False)
+    """A PostgreSQL 15+; None for the carried one in `home`."""
+    read_url: str | None = field(default=None, repr=False)
+    schema: str = DEFAULT_SCHEMA
+
+    @property
+    def place(self) -> str:
+        """Where the ledger is, in words that hold no secret."""
+        if self.database_url is None:
+            return str(self.home)
+        return described(self.database_url)
+
+
+def read_settings(environment: Mapping[str, str] | None = None, file: Path = Path(".env")) -> Settings:
+    """The settings of an environment (default: the process's own) and a file, which need not be there.
+
+    Raises SettingsError for an unknown name and for a value that cannot be used.
+    """
+    given = {**_in_file(file), **(os.environ if environment is None else environment)}
+    named = {name: value.strip() for name, value in given.items() if name.startswith(PREFIX)}
+    if unknown := sorted(set(named) - set(KNOWN)):
+        raise SettingsError(f"There is no setting {', '.join(unknown)}; there are {', '.join(KNOWN)}.")
+    return Settings(
+        home=Path(named.get("CASELEDGER_HOME") or HOME),
+        database_url=_url("CASELEDGER_DATABASE_URL", named),
+        read_url=_url("CASELEDGER_READ_URL", named),
+        schema=_schema(named.get("CASELEDGER_SCHEMA") or DEFAULT_SCHEMA),
+    )
+
+
+def described(url: str) -> str:
+    """Database, host and user of a URL, without its password."""
+    parts = conninfo_to_dict(url)
+    database, host, user = (parts.get(name) for name in ("dbname", "host", "user"))
+    found = [f"database {database}" if database else "the default database", f"on {host or 'the local socket'}"]
+    return " ".join([*found, *([f"as {user}"] if user else [])])
+
+
+def _in_file(file: Path) -> dict[str, str]:
+    try:
+        # No interpolation: a password may hold a dollar sign.
+        found = dotenv_values(file, interpolate=False) if file.is_file() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"The file {file} cannot be read ({type(error).__name__}); let it be text in UTF-8 that this user may read."
+        ) from None
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _url(name: str, named: Mapping[str, str]) -> str | None:
+    url = named.get(name)
+    if not url:
+        return None
+    try:
+        conninfo_to_dict(url)
+    except (ValueError, psycopg.ProgrammingError):
+        # Without the cause: libpq quotes what it was given, the password too.
+        raise SettingsError(
+            f"{name} is no PostgreSQL URL: it is written postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
+        ) from None
+    return url
+
+
+def _schema(name: str) -> str:
+    if _SCHEMA.fullmatch(name):
+        return name
+    raise SettingsError(
+        f"CASELEDGER_SCHEMA is 1 to 50 of a-z, 0-9 and _ and begins with neither a digit nor pg_; got {shown(name)}."
+    )

@@ -1,0 +1,215 @@
+"""API keys: who may ask for what.
+
+A key reads ``clk_ID_SECRET``: the id is shown in lists and stands in recordedBy, the secret is 32 random bytes. The
+database holds the SHA-256 of the whole key and never the key. The secret has 256 bits of its own, so one fast hash
+protects it as well as a slow one would.
+"""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from hmac import compare_digest
+from pathlib import Path
+from re import compile as pattern
+from threading import Lock
+from time import monotonic
+from typing import Final
+
+from psycopg.rows import TupleRow
+
+from domain import identifiers
+from domain.callers import Caller, Role
+from domain.identifiers import malformed
+from domain.text import shown
+from ledger.migrations import Migration, Pool
+
+KEY_MIGRATIONS: Final = (Migration("keys_0001", (Path(__file__).parent / "sql" / "api_keys.sql",)),)
+
+SCOPES: Final = ("personal:read", "personal:erase")
+REMEMBERED_SECONDS: Final = 4.0
+"""How long a key that was found valid is not looked up again: a revocation takes effect within this time."""
+MOST_REMEMBERED: Final = 10_000
+
+_PREFIX: Final = "clk_"
+# Letters and digits that are not taken for one another (RFC 4648 base32).
+_ID_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_ID_LENGTH: Final = 8
+_KEY: Final = pattern(r"clk_([a-z2-7]{8})_[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """A key as lists show it, without its secret."""
+
+    id: str
+    role: Role
+    name: str
+    carrier: str | None
+    authority: str | None
+    scopes: tuple[str, ...]
+    created_at: datetime
+    revoked_at: datetime | None
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(self.role, self.id, self.authority, self.carrier, frozenset(self.scopes))
+
+
+class Keys:
+    """The keys of one ledger. Safe for many threads. All methods raise psycopg.Error when the database is away."""
+
+    def __init__(self, pool: Pool, clock: Callable[[], float] = monotonic) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._remembered: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+        self._lock = Lock()
+
+    def create(
+        self,
+        role: str,
+        *,
+        name: str = "",
+        carrier: str | None = None,
+        authority: str | None = None,
+        scopes: Iterable[str] = (),
+    ) -> tuple[str, KeyInfo]:
+        """Makes a key and returns it, this once, with what is kept of it. Raises Malformed when it may not be."""
+        checked = _role(role)
+        wanted = {
+            "role": checked.value,
+            "name": identifiers.name(name) if name else "",
+            "carrier": _carrier(checked, carrier),
+            "authority": _authority(checked, authority),
+            "scopes": sorted({_scope(scope) for scope in scopes}),
+        }
+        with self._pool.connection() as conn:
+            while True:
+                id_ = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
+                key = f"{_PREFIX}{id_}_{secrets.token_urlsafe(32)}"
+                digest = sha256(key.encode("ascii")).digest()
+                # Without a row another key has this id.
+                if row := conn.execute(_INSERT, {"id": id_, "sha256": digest, **wanted}).fetchone():
+                    return key, _info(row)
+
+    def list(self) -> list[KeyInfo]:
+        """All keys, revoked ones too, in the order in which they were made."""
+        with self._pool.connection() as conn:
+            rows = conn.execute(_LIST).fetchall()
+        return [_info(row) for row in rows]
+
+    def revoke(self, id_: str) -> KeyInfo:
+        """Revokes a key for good; one that is revoked already stays as it is.
+
+        The id may be given as lists show it or as the beginning of the key. Raises Malformed when there is none.
+        """
+        wanted = id_.removeprefix(_PREFIX).partition("_")[0]
+        with self._pool.connection() as conn:
+            row = conn.execute(_REVOKE, {"id": wanted}).fetchone()
+        if row is None:
+            raise malformed(
+                f"没有编号为 {shown(wanted)} 的密钥；用 keys list 查看",
+                f"There is no key with the id {shown(wanted)}; `caseledger keys list` shows all",
+            )
+        revoked = _info(row)
+        with self._lock:
+            for digest in [d for d, (_, caller) in self._remembered.items() if caller.holder == revoked.id]:
+                del self._remembered[digest]
+        return revoked
+
+    def caller(self, key: str) -> Caller | None:
+        """Who holds a key; None for one that is unknown or revoked, and for a text that is no key."""
+        found = _KEY.fullmatch(key)
+        if not found:
+            return None
+        digest = sha256(key.encode("ascii")).digest()
+        return self._recall(digest) or self._look_up(found[1], digest)
+
+    def _recall(self, digest: bytes) -> Caller | None:
+        with self._lock:
+            until, caller = self._remembered.get(digest, (0.0, None))
+        return caller if self._clock() < until else None
+
+    def _look_up(self, id_: str, digest: bytes) -> Caller | None:
+        began = self._clock()
+        with self._pool.connection() as conn:
+            row = conn.execute(_VALID, {"id": id_}).fetchone()
+        if row is None or not compare_digest(row[-1], digest):
+            return None
+        caller = _info(row[:-1]).caller
+        with self._lock:
+            self._remembered[digest] = began + REMEMBERED_SECONDS, caller
+            self._remembered.move_to_end(digest)
+            while len(self._remembered) > MOST_REMEMBERED:
+                self._remembered.popitem(last=False)
+        return caller
+
+
+def _role(role: str) -> Role:
+    if role in list(Role):
+        return Role(role)
+    legal = ", ".join(Role)
+    raise malformed(f"角色应为 {legal} 之一，收到 {shown(role)}", f"A role is one of {legal}; got {shown(role)}")
+
+
+def _carrier(role: Role, carrier: str | None) -> str | None:
+    if role is Role.CARRIER:
+        if carrier is None:
+            raise malformed(
+                "carrier 角色的密钥须以 --carrier 指明基础电信企业代码（如 CHINA_TELECOM）",
+                "A key of the role carrier needs --carrier with the carrier's code (CHINA_TELECOM, say)",
+            )
+        return identifiers.carrier(carrier)
+    if carrier is not None:
+        raise malformed(
+            f"只有 carrier 角色的密钥可带 --carrier，角色为 {role}",
+            f"--carrier is for keys of the role carrier; the role is {role}",
+        )
+    return None
+
+
+def _authority(role: Role, authority: str | None) -> str | None:
+    if authority is None:
+        return None
+    if role is not Role.REGULATOR:
+        raise malformed(
+            f"只有 regulator 角色的密钥可带 --authority，角色为 {role}",
+            f"--authority is for keys of the role regulator; the role is {role}",
+        )
+    return identifiers.authority(authority)
+
+
+def _scope(scope: str) -> str:
+    if scope in SCOPES:
+        return scope
+    legal = ", ".join(SCOPES)
+    raise malformed(f"权限应为 {legal} 之一，收到 {shown(scope)}", f"A scope is one of {legal}; got {shown(scope)}")
+
+
+def _info(row: TupleRow) -> KeyInfo:
+    id_, role, name, carrier, authority, scopes, created_at, revoked_at = row
+    return KeyInfo(id_, Role(role), name, carrier, authority, tuple(scopes), created_at, revoked_at)
+
+
+_INSERT: Final = """
+INSERT INTO api_keys (id, sha256, role, name, carrier, authority, scopes)
+VALUES (%(id)s, %(sha256)s, %(role)s, %(name)s, %(carrier)s, %(authority)s, %(scopes)s)
+ON CONFLICT (id) DO NOTHING
+RETURNING id, role, name, carrier, authority, scopes, created_at, revoked_at
+"""
+
+_LIST: Final = """
+SELECT id, role, name, carrier, authority, scopes, created_at, revoked_at FROM api_keys ORDER BY created_at, id
+"""
+
+_VALID: Final = """
+SELECT id, role, name, carrier, authority, scopes, created_at, revoked_at, sha256 FROM api_keys
+WHERE id = %(id)s AND revoked_at IS NULL
+"""
+
+_REVOKE: Final = """
+UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %(id)s
+RETURNING id, role, name, carrier, authority, scopes, created_at, revoked_at
+"""

@@ -1,0 +1,76 @@
+"""Changes of credit timelines: one an enterprise and position whose event changes it (§4)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+
+import msgspec
+
+from domain import credit
+from domain.credit import Span
+from domain.facts import Facts
+from domain.recorded import Recorded
+from domain.rulebook import RULEBOOK, Rulebook
+from domain.vocabulary import CreditStatus
+from ledger.streams import Streams
+from projections.projection import Database
+from projections.register import TAG
+
+Timeline = tuple[Span, ...]
+
+
+class CreditChanges:
+    name = "credit_changes"
+
+    def __init__(self, streams: Streams, rulebook: Rulebook = RULEBOOK) -> None:
+        self._streams = streams
+        self._rulebook = rulebook
+
+    def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
+        touched: dict[str, list[int]] = {}
+        for event in batch:
+            for tag in event.tags:
+                if tag.startswith(TAG):
+                    touched.setdefault(tag, []).append(event.position)
+        if not touched:
+            return
+        _, folds = self._streams.read(touched)
+        before = _latest(database, [tag.removeprefix(TAG) for tag in touched])
+        rows = [row for tag, at in touched.items() for row in self._changes(tag, folds, at, before)]
+        if rows:
+            database.execute(
+                "INSERT INTO credit_changes (position, uscc, timeline)"
+                " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::jsonb[])",
+                [list(column) for column in zip(*sorted(rows), strict=True)],
+            )
+
+    def _changes(
+        self, tag: str, folds: Mapping[str, Facts], positions: Sequence[int], before: Mapping[str, Timeline]
+    ) -> Iterator[tuple[int, str, str]]:
+        uscc = tag.removeprefix(TAG)
+        present = before.get(uscc, (Span(None, CreditStatus.UNKNOWN),))
+        for position in positions:
+            timeline = credit.timeline(folds[tag], position, self._rulebook)
+            if timeline != present:
+                present = timeline
+                yield position, uscc, dumped(timeline)
+
+
+def _latest(database: Database, usccs: Sequence[str]) -> dict[str, Timeline]:
+    rows = database.execute(
+        "SELECT asked.uscc, latest.timeline::text FROM unnest(%s::text[]) AS asked (uscc) CROSS JOIN LATERAL ("
+        "  SELECT timeline FROM credit_changes c WHERE c.uscc = asked.uscc ORDER BY c.position DESC LIMIT 1"
+        ") AS latest",
+        [list(usccs)],
+    )
+    return {uscc: loaded(timeline) for uscc, timeline in rows}
+
+
+def dumped(timeline: Timeline) -> str:
+    return msgspec.json.encode(timeline).decode()
+
+
+def loaded(text: str) -> Timeline:
+    return tuple(
+        Span(begins, status)
+        for begins, status in msgspec.json.decode(text, type=list[tuple[date | None, CreditStatus]])
+    )

@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import pytest
+
+from caseledger.settings import KNOWN, Settings, SettingsError, read_settings
+
+URL = "postgresql://ledger:hunter2@db.example:5432/cases"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / ".env"
+
+
+def test_without_settings_the_ledger_is_in_a_home_of_the_folder(file: Path) -> None:
+    assert read_settings({}, file) == Settings(Path(".caseledger"), None, None, "caseledger")
+
+
+def test_settings_come_from_the_environment(file: Path) -> None:
+    given = {
+        "CASELEDGER_DATABASE_URL": URL,
+        "CASELEDGER_HOME": "/srv/ledger",
+        "CASELEDGER_READ_URL": "postgres://replica/cases",
+        "CASELEDGER_SCHEMA": "cases_2026",
+        "PATH": "/bin",
+    }
+    assert read_settings(given, file) == Settings(Path("/srv/ledger"), URL, "postgres://replica/cases", "cases_2026")
+
+
+def test_settings_come_from_the_file_and_the_environment_wins(file: Path) -> None:
+    file.write_text('CASELEDGER_HOME="/srv/one"\nCASELEDGER_SCHEMA=one\nOTHER=1\n')
+    read = read_settings({"CASELEDGER_SCHEMA": "two"}, file)
+    assert (read.home, read.schema) == (Path("/srv/one"), "two")
+
+
+def test_a_dollar_sign_in_the_file_is_kept_as_it_is(file: Path) -> None:
+    file.write_text("CASELEDGER_DATABASE_URL=postgresql://me:pa${HOME}x@h/d\n")
+    assert read_settings({"HOME": "/root"}, file).database_url == "postgresql://me:pa${HOME}x@h/d"
+
+
+def test_an_empty_setting_is_as_one_that_is_not_set(file: Path) -> None:
+    empty = dict.fromkeys(KNOWN, " ")
+    assert read_settings(empty, file) == read_settings({}, file)
+
+
+@pytest.mark.parametrize("name", ["CASELEDGER_OIDC_ISSUER", "CASELEDGER_SIGNING_KEY_FILE"])
+def test_names_that_later_releases_read_may_be_set(file: Path, name: str) -> None:
+    assert read_settings({name: "x"}, file) == read_settings({}, file)
+
+
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_an_unknown_name_is_refused_with_the_legal_ones(file: Path, where: str) -> None:
+    file.write_text("CASELEDGER_DATABSE_URL=x\n" if where == "file" else "")
+    given = {"CASELEDGER_DATABSE_URL": "x"} if where == "environment" else {}
+    with pytest.raises(SettingsError) as refused:
+        read_settings(given, file)
+    assert str(refused.value) == f"There is no setting CASELEDGER_DATABSE_URL; there are {', '.join(KNOWN)}."
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "CASELEDGER_DATABASE_URL",
+            "mysql://u:hunter2@h/d",
+            "CASELEDGER_DATABASE_URL is no PostgreSQL URL: it is written",
+        ),
+        ("CASELEDGER_DATABASE_URL", "postgresql+psycopg://u:hunter2@h/d", "is no PostgreSQL URL"),
+        ("CASELEDGER_DATABASE_URL", "hunter2", "CASELEDGER_DATABASE_URL"),
+        ("CASELEDGER_READ_URL", "postgresql://u:hunter2@[h/d", "CASELEDGER_READ_URL is no PostgreSQL URL"),
+        ("CASELEDGER_DATABASE_URL", "postgresql://u:hunter2@h/d?nosuch=1", "DATABASE_URL is no PostgreSQL URL"),
+        ("CASELEDGER_SCHEMA", "pg_cases", "CASELEDGER_SCHEMA is 1 to 50 of a-z, 0-9 and _ and begins with neither"),
+        ("CASELEDGER_SCHEMA", "Cases", "got “Cases”"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_without_its_secret(
+    file: Path, name: str, value: str, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message) as refused:
+        read_settings({name: value}, file)
+    assert "hunter2" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_a_password_is_never_shown(file: Path) -> None:
+    read = read_settings({"CASELEDGER_DATABASE_URL": URL, "CASELEDGER_READ_URL": URL}, file)
+    assert "hunter2" not in repr(read)
+    assert read.place == "database cases on db.example as ledger"
+
+
+def test_a_file_that_is_no_text_is_refused(file: Path) -> None:
+    file.write_bytes(b"CASELEDGER_HOME=\xff\xfe")
+    with pytest.raises(SettingsError, match=r"\.env cannot be read \(UnicodeDecodeError\)"):
+        read_settings({}, file)

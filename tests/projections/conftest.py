@@ -1,0 +1,12 @@
+from collections.abc import Iterator
+
+import pytest
+
+from running import System, started
+
+
+@pytest.fixture
+def system(database: str) -> Iterator[System]:
+    """A system of the test's own."""
+    with started(database) as running:
+        yield running

@@ -1,0 +1,261 @@
+"""The whole system on a fresh schema of the tests' PostgreSQL: ledger, projections, and the API on a real server.
+
+    def test_a_fact_is_recorded(system: System) -> None:
+        system.record(registered())
+        assert system.ask("{ ledger { head } }") == {"ledger": {"head": system.head}}
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from os import getpid
+from typing import Any, Final
+
+import httpx
+import psycopg
+import uvicorn
+from psycopg import sql
+from starlette.applications import Starlette
+from stdnum.cn import uscc
+
+from api.app import create_app
+from domain.callers import Caller, Role
+from domain.recorded import Recorded
+from given import NOW, Stated
+from ledger.entry import opened, seal
+from ledger.ledger import Ledger
+from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
+from ledger.recorder import PostgresRecorder
+from projections.complaints import Complaints
+from projections.history import History
+from projections.migrations import PROJECTION_MIGRATIONS
+from projections.register import Register
+from projections.runner import Runner
+
+MIGRATIONS: Final = LEDGER_MIGRATIONS + PROJECTION_MIGRATIONS
+ADOPTED: Final = 4
+"""How many events a fresh ledger records itself: its rulebook versions."""
+
+CALLERS: Final[dict[str, Caller]] = {
+    "miit": Caller(Role.REGULATOR, "k-miit", authority="MIIT"),
+    "beijing": Caller(Role.REGULATOR, "k-beijing", authority="CA-11"),
+    "officer": Caller(Role.REGULATOR, "k-officer", authority="MIIT", scopes=frozenset({"personal:read"})),
+    "auditor": Caller(Role.AUDITOR, "k-auditor"),
+    "telecom": Caller(Role.CARRIER, "k-telecom", carrier="CHINA_TELECOM"),
+    "mobile": Caller(Role.CARRIER, "k-mobile", carrier="CHINA_MOBILE"),
+    "intake": Caller(Role.INTAKE, "k-intake"),
+}
+"""Who holds which key."""
+
+RECORD: Final = """
+mutation ($input: RecordInput!) {
+  record(input: $input) {
+    head
+    replayed
+    events { id position type uscc effectiveOn recordedBy historical data voidedBy }
+    errors { code path message reasons { rule positions } }
+  }
+}
+"""
+
+_names = (f"test_{getpid()}_{number}" for number in count(1_000_001))
+_keys = (f"key-{number}" for number in count(1))
+
+
+def code(number: int, division: str = "110000") -> str:
+    """A unified social credit code with its check character, another for each number; they sort by number."""
+    first = f"91{division}{number:09d}"
+    return first + str(uscc.calc_check_digit(first))
+
+
+class KeyRing:
+    """Finds the caller of a key among CALLERS."""
+
+    def caller(self, key: str) -> Caller | None:
+        return CALLERS.get(key)
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class Server:
+    """An application on a free port of 127.0.0.1."""
+
+    app: Starlette
+    url: str = ""
+    _server: uvicorn.Server | None = None
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> "Server":
+        config = uvicorn.Config(self.app, host="127.0.0.1", port=0, lifespan="off", log_config=None)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        wait_until(lambda: self._server is not None and self._server.started)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._server and self._thread
+        self._server.should_exit = True
+        self._thread.join()
+
+
+@dataclass
+class System:
+    """What runs: the parts, the server's address, and the ways in which tests speak to it."""
+
+    pool: Pool
+    ledger: Ledger
+    runner: Runner
+    clock: Clock
+    url: str
+    http: httpx.Client = field(repr=False)
+
+    @property
+    def recorder(self) -> PostgresRecorder:
+        return self.ledger.recorder
+
+    @property
+    def head(self) -> int:
+        return self.recorder.head()
+
+    def log(self) -> list[Recorded]:
+        """Every recorded event, in order."""
+        return [opened(sequenced.event.data) for sequenced in self.recorder.read()]
+
+    def record(self, *facts: Stated) -> list[Recorded]:
+        """Records facts in one request, past the API; an AssertionError says why they are refused."""
+        made = self.ledger.record(CALLERS["miit"], next(_keys), facts)
+        assert made.refusals == (), [(one.path, one.text.en) for one in made.refusals]
+        return list(made.events)
+
+    def known(self, *facts: Stated) -> list[Recorded]:
+        """Records facts and waits until the read models know them."""
+        recorded = self.record(*facts)
+        self.settle()
+        return recorded
+
+    def settle(self) -> None:
+        head = self.head
+        assert self.runner.wait_for(head, 20) >= head
+
+    def post(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = "miit",
+        language: str = "en",
+        accept: str = "application/json",
+        http: httpx.Client | None = None,
+    ) -> httpx.Response:
+        """One request; `key` is a name in CALLERS, None for the public."""
+        headers = {"accept": accept, "accept-language": language} | ({"authorization": f"Bearer {key}"} if key else {})
+        body = {"query": query, "variables": variables}
+        return (http or self.http).post("/graphql", json=body, headers=headers)
+
+    def ask(self, query: str, variables: Mapping[str, Any] | None = None, **how: Any) -> Any:
+        """The data of an answer without errors."""
+        answer = self.post(query, variables, **how)
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        assert "errors" not in body, body["errors"]
+        return body["data"]
+
+    def errors(self, query: str, variables: Mapping[str, Any] | None = None, **how: Any) -> list[tuple[str, str]]:
+        """Code and message of every GraphQL error of an answer."""
+        body = self.post(query, variables, **how).json()
+        return [(error["extensions"]["code"], error["message"]) for error in body.get("errors", [])]
+
+    def codes(self, query: str, variables: Mapping[str, Any] | None = None, **how: Any) -> list[str]:
+        """The code of every GraphQL error of an answer."""
+        return [found for found, _ in self.errors(query, variables, **how)]
+
+    def send(self, *facts: Stated, key: str = "miit", once: str | None = None, **how: Any) -> Any:
+        """The payload of `record`, by the API; `once` is the idempotencyKey, by default a new one."""
+        sent = {"idempotencyKey": once or next(_keys), "facts": [{fact.name: fact.fields} for fact in facts]}
+        return self.ask(RECORD, {"input": sent}, key=key, **how)["record"]
+
+    def refused(self, *facts: Stated, **how: Any) -> set[str]:
+        """The refusals of `record` as “CODE path”; an AssertionError if anything was recorded."""
+        before = self.head
+        payload = self.send(*facts, **how)
+        assert payload["events"] == []
+        assert payload["replayed"] is False
+        assert payload["head"] == before == self.head
+        return {f"{error['code']} {error['path']}" for error in payload["errors"]}
+
+
+@contextmanager
+def fresh(conninfo: str) -> Iterator[str]:
+    """The name of a new migrated schema, which is dropped afterwards."""
+    name = next(_names)
+    migrate(conninfo, name, MIGRATIONS)
+    yield name
+    with psycopg.connect(conninfo, autocommit=True, options="-c client_min_messages=warning") as owner:
+        owner.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
+
+
+@contextmanager
+def running(conninfo: str, schema: str) -> Iterator[System]:
+    """A system on a migrated schema; its rulebook versions are adopted and its read models know them."""
+    clock = Clock()
+    with open_pool(conninfo, schema, max_size=16) as pool:
+        recorder = PostgresRecorder(pool, seal=seal)
+        ledger = Ledger(recorder, clock=clock)
+        ledger.adopt()
+        runner = Runner(pool, recorder, [History(), Register(ledger.streams), Complaints()])
+        app = create_app(ledger=ledger, pool=pool, keys=KeyRing(), runner=runner)
+        runner.start()
+        try:
+            with Server(app) as server, httpx.Client(base_url=server.url, timeout=60) as http:
+                system = System(pool, ledger, runner, clock, server.url, http)
+                system.settle()
+                yield system
+        finally:
+            runner.stop()
+
+
+@contextmanager
+def started(conninfo: str) -> Iterator[System]:
+    """A system on a schema of its own."""
+    with fresh(conninfo) as schema, running(conninfo, schema) as system:
+        yield system
+
+
+def at_once(work: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each piece of work gives; all begin at the same moment, each in a thread of its own."""
+    results: list[Any] = [None] * len(work)
+    begin = threading.Barrier(len(work))
+
+    def one(place: int) -> None:
+        begin.wait()
+        results[place] = work[place]()
+
+    threads = [threading.Thread(target=one, args=(place,)) for place in range(len(work))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline, "it has not come about within 20 seconds"
+        time.sleep(0.01)
