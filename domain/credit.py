@@ -4,15 +4,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from domain.events import (
     EnterpriseRegistered,
+    Event,
     ExposurePublished,
     ExposureRetracted,
     InterviewHeld,
+    ListEntryMade,
+    ListEntryRemoved,
     PenaltyAnnulled,
     PenaltyImposed,
+    RectificationConfirmed,
+    RectificationOrdered,
 )
 from domain.facts import Fact, Facts, Moment
 from domain.register import (
@@ -27,6 +32,20 @@ from domain.register import (
 )
 from domain.rulebook import RULEBOOK, Rulebook
 from domain.vocabulary import Cause, CreditList, CreditStatus
+
+READ: Final[tuple[type[Event], ...]] = (
+    EnterpriseRegistered,
+    InterviewHeld,
+    ExposurePublished,
+    ExposureRetracted,
+    PenaltyImposed,
+    PenaltyAnnulled,
+    ListEntryMade,
+    ListEntryRemoved,
+    RectificationOrdered,
+    RectificationConfirmed,
+)
+"""The events that a status is made from; no other can change it."""
 
 
 class Reason(NamedTuple):

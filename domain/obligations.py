@@ -26,10 +26,13 @@ from domain.events import (
     LicenceGranted,
     LicenceRenewed,
     LicenceRevoked,
+    ListEntryMade,
+    ListEntryRemoved,
     PenaltyAnnulled,
     PenaltyEvent,
     PenaltyImposed,
     PenaltyPublicised,
+    RectificationConfirmed,
     RectificationOrdered,
     SelfReportFiled,
 )
@@ -41,6 +44,28 @@ from domain.working_days import working_day_after
 
 E = TypeVar("E", bound=Event)
 K = TypeVar("K")
+
+READ: Final[tuple[type[Event], ...]] = (
+    PenaltyImposed,
+    PenaltyPublicised,
+    PenaltyAnnulled,
+    ListEntryMade,
+    ListEntryRemoved,
+    RectificationOrdered,
+    RectificationConfirmed,
+    AnnualReportDemanded,
+    AnnualReportFiled,
+    InspectionHeld,
+    InterviewHeld,
+    ExposurePublished,
+    LicenceGranted,
+    LicenceRenewed,
+    LicenceRevoked,
+    LicenceAnnulled,
+    LicenceCancelled,
+    SelfReportFiled,
+)
+"""The events that the rows are made from; no other can change them."""
 
 LIST: Final = "OBL-LIST"
 PUBLICITY: Final = "OBL-PUBLICITY"

@@ -18,7 +18,7 @@ from domain.events import (
     PenaltyPublicised,
 )
 from domain.facts import Fact, Facts, Moment
-from domain.register import entries, in_order
+from domain.register import entries, in_order, penalty_key
 from domain.rulebook import RULEBOOK, Rulebook
 from domain.vocabulary import CreditList, ListGround, PenaltyKind
 
@@ -171,7 +171,7 @@ def exhibits(facts: Facts, known_at: int, rulebook: Rulebook = RULEBOOK) -> list
 def _first_dates(facts: Iterable[Fact[PenaltyEvent]]) -> dict[tuple[str, str], date]:
     first: dict[tuple[str, str], date] = {}
     for fact in facts:
-        first.setdefault((fact.event.authority, fact.event.document_no), fact.effective_on)
+        first.setdefault(penalty_key(fact.event), fact.effective_on)
     return first
 
 

@@ -199,9 +199,9 @@ def accesses(facts: Facts, at: Moment) -> list[Access]:
         last[change.event.access_id] = change
     found = []
     for granted in facts.visible(AccessGranted, at):
-        change = last.get(granted.event.access_id)
-        later = change is not None and change[:2] > granted[:2]
-        found.append(Access(granted, _STATES[type(change.event)] if change and later else "GRANTED"))
+        latest = last.get(granted.event.access_id)
+        changed = latest is not None and latest[:2] > granted[:2]
+        found.append(Access(granted, _STATES[type(latest.event)] if latest and changed else "GRANTED"))
     return found
 
 

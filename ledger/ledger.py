@@ -29,6 +29,7 @@ from domain.requests import REQUESTS, Request, parse_request
 from domain.rulebook import RULEBOOK, Rulebook
 from ledger.entry import Draft, data_of, draft, opened
 from ledger.recorder import AlreadyAppended, Once, PostgresRecorder
+from ledger.snapshots import Snapshots
 from ledger.streams import Streams, opened_all
 
 MOST_FACTS: Final = 1_000
@@ -65,12 +66,16 @@ def utc_now() -> datetime:
 
 class Ledger:
     def __init__(
-        self, recorder: PostgresRecorder, clock: Callable[[], datetime] = utc_now, rulebook: Rulebook = RULEBOOK
+        self,
+        recorder: PostgresRecorder,
+        clock: Callable[[], datetime] = utc_now,
+        rulebook: Rulebook = RULEBOOK,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.recorder = recorder
         self.clock = clock
         self.rulebook = rulebook
-        self.streams = Streams(recorder)
+        self.streams = Streams(recorder, snapshots)
 
     @property
     def today(self) -> date:

@@ -75,6 +75,7 @@ _OBJECTS = (
     "tags",
     "tags_append_only",
     "idempotency",
+    "snapshots",
 )
 
 LEDGER_MIGRATIONS: tuple[Migration, ...] = (Migration("ledger_0001", tuple(_SQL / f"{name}.sql" for name in _OBJECTS)),)

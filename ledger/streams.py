@@ -5,7 +5,7 @@ goes on seeing its own head. Keeping is only quickness: every read asks the log 
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from threading import Lock
 from typing import Final, Protocol
 
@@ -14,11 +14,12 @@ from eventsourcing.dcb.api import DCBSequencedEvent
 from domain.facts import Facts
 from domain.recorded import Recorded
 from ledger.entry import opened
+from ledger.snapshots import EVERY, Snapshots
 
-KEPT: Final = 20_000
-"""How many folds are kept in memory; at some kilobytes each this stays below 100 MB."""
-LARGEST_KEPT: Final = 2_000
-"""The most facts of a fold that is kept."""
+KEPT: Final = 200_000
+"""How many facts are kept in memory, at about half a kilobyte each."""
+SNAPPED: Final = "enterprise:"
+"""The tags of which snapshots are kept: the others' histories are short."""
 
 
 class Log(Protocol):
@@ -30,14 +31,17 @@ class Log(Protocol):
 
 
 class Streams:
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, snapshots: Snapshots | None = None) -> None:
         self._log = log
+        self._snapshots = snapshots
+        self._size = 0
         self._kept: OrderedDict[str, Facts] = OrderedDict()
         self._lock = Lock()
 
-    def read(self, tags: Iterable[str]) -> tuple[int, dict[str, Facts]]:
+    def read(self, tags: Collection[str]) -> tuple[int, dict[str, Facts]]:
         """The head and the folds of all the tags at that head, from one statement."""
         folds = self._recall(tags)
+        held = dict(folds)
         head, newer = self._log.read_streams({tag: facts.position for tag, facts in folds.items()})
         fresh: set[str] = set()
         for sequenced in newer:
@@ -49,6 +53,7 @@ class Streams:
                         fresh.add(tag)
                     folds[tag].evolve(recorded)
         self._keep({tag: folds[tag] for tag in fresh})
+        self._snap({tag: folds[tag] for tag in fresh if folds[tag].size - held[tag].size >= EVERY})
         return head, folds
 
     def at(self, tags: Iterable[str], known_at: int) -> tuple[dict[str, Facts], int]:
@@ -62,19 +67,34 @@ class Streams:
                     folds[tag].evolve(recorded)
         return folds, len(found)
 
-    def _recall(self, tags: Iterable[str]) -> dict[str, Facts]:
+    def _recall(self, tags: Collection[str]) -> dict[str, Facts]:
+        """What is kept of each tag: in memory, else as a snapshot, else nothing yet."""
         with self._lock:
-            return {tag: self._kept.get(tag) or Facts() for tag in tags}
+            folds = {tag: self._kept[tag] for tag in tags if tag in self._kept}
+        missing = [tag for tag in tags if tag not in folds]
+        snapped = [tag for tag in missing if tag.startswith(SNAPPED)]
+        if snapped and self._snapshots:
+            loaded = self._snapshots.load(snapped)
+            self._keep(loaded)
+            folds.update(loaded)
+        return {tag: folds.get(tag) or Facts() for tag in tags}
+
+    def _snap(self, folds: Mapping[str, Facts]) -> None:
+        """Keeps a snapshot of what took long to fold."""
+        if self._snapshots:
+            self._snapshots.keep({tag: facts for tag, facts in folds.items() if tag.startswith(SNAPPED)})
 
     def _keep(self, folds: Mapping[str, Facts]) -> None:
         with self._lock:
             for tag, facts in folds.items():
                 kept = self._kept.get(tag)
-                if facts.size <= LARGEST_KEPT and (kept is None or kept.position < facts.position):
+                if kept is None or kept.position < facts.position:
+                    self._size += facts.size - (kept.size if kept else 0)
                     self._kept[tag] = facts
                     self._kept.move_to_end(tag)
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            while self._size > KEPT and len(self._kept) > 1:
+                _, dropped = self._kept.popitem(last=False)
+                self._size -= dropped.size
 
 
 def opened_all(found: Iterable[DCBSequencedEvent]) -> list[Recorded]:

@@ -12,7 +12,7 @@ from domain.recorded import Recorded
 from domain.rulebook import RULEBOOK, Rulebook
 from domain.vocabulary import CreditStatus
 from ledger.streams import Streams
-from projections.projection import Database
+from projections.projection import Database, touching
 from projections.register import TAG
 
 Timeline = tuple[Span, ...]
@@ -26,11 +26,7 @@ class CreditChanges:
         self._rulebook = rulebook
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
-        touched: dict[str, list[int]] = {}
-        for event in batch:
-            for tag in event.tags:
-                if tag.startswith(TAG):
-                    touched.setdefault(tag, []).append(event.position)
+        touched = touching(batch, TAG, credit.READ)
         if not touched:
             return
         _, folds = self._streams.read(touched)

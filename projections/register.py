@@ -1,18 +1,19 @@
 """The register that a search looks in: names, provinces, credit status and filed numbers, each by dates."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
 from domain import credit, register
-from domain.events import EnterpriseRegistered, EnterpriseRenamed
+from domain.events import EnterpriseRegistered, EnterpriseRenamed, Event, NumberFiled, NumberWithdrawn
 from domain.facts import Facts, Moment
 from domain.recorded import Recorded
 from domain.rulebook import RULEBOOK, Rulebook
 from ledger.streams import Streams
-from projections.projection import Database
+from projections.projection import Database, touching
 
 TAG: Final = "enterprise:"
+NAMES: Final = (EnterpriseRegistered, EnterpriseRenamed)
 Row = tuple[object, ...]
 
 
@@ -33,18 +34,25 @@ class Register:
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
         """Brings the rows of every enterprise that the batch touches to what is known at its end."""
-        tags = {tag for event in batch for tag in event.tags if tag.startswith(TAG)}
-        if not tags:
-            return
-        _, folds = self._streams.read(tags)
-        known_at = batch[-1].position
-        enterprises = {tag.removeprefix(TAG): facts for tag, facts in folds.items()}
-        named = {uscc: list(_names(uscc, facts, known_at)) for uscc, facts in enterprises.items()}
-        rated = {uscc: list(_ratings(uscc, facts, known_at, self._rulebook)) for uscc, facts in enterprises.items()}
-        filed = {uscc: list(_filings(uscc, facts, known_at)) for uscc, facts in enterprises.items()}
-        _bring(database, REGISTER, named)
-        _bring(database, CREDIT_SPANS, rated)
-        _bring(database, FILED_NUMBERS, filed)
+        for table, types, rows in self._tables():
+            touched = touching(batch, TAG, types)
+            if touched:
+                _, folds = self._streams.read(touched)
+                at = batch[-1].position
+                enterprises = {tag.removeprefix(TAG): facts for tag, facts in folds.items()}
+                _bring(database, table, {uscc: list(rows(uscc, facts, at)) for uscc, facts in enterprises.items()})
+
+    def _tables(self) -> Iterator[tuple[Table, Sequence[type[Event]], Callable[[str, Facts, int], Iterable[Row]]]]:
+        """Each table with the events that its rows are made from, and how."""
+        yield REGISTER, NAMES, _names
+        yield CREDIT_SPANS, credit.READ, self._ratings
+        yield FILED_NUMBERS, (NumberFiled, NumberWithdrawn), _filings
+
+    def _ratings(self, uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:
+        spans = credit.timeline(facts, known_at, self._rulebook)[1:]
+        ends = [*(span.begins for span in spans[1:]), date.max]
+        for span, ends_on in zip(spans, ends, strict=False):
+            yield uscc, span.begins, ends_on, span.status.value
 
 
 def _bring(database: Database, table: Table, wanted: Mapping[str, list[Row]]) -> None:
@@ -64,7 +72,7 @@ def _bring(database: Database, table: Table, wanted: Mapping[str, list[Row]]) ->
 def _names(uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:
     """A row a span of dates on which name and province stay; none before the first registration."""
     everything = Moment(date.max, known_at)
-    days = {f.effective_on for cls in (EnterpriseRegistered, EnterpriseRenamed) for f in facts.visible(cls, everything)}
+    days = {f.effective_on for cls in NAMES for f in facts.visible(cls, everything)}
     turns: list[tuple[date, str, str]] = []
     for day in sorted(days):
         name, province = register.name(facts, Moment(day, known_at)), register.province(facts, Moment(day, known_at))
@@ -73,13 +81,6 @@ def _names(uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:
     ends = [*(begins for begins, _, _ in turns[1:]), date.max]
     for (begins, name, province), ends_on in zip(turns, ends, strict=False):
         yield uscc, begins, ends_on, name, province, "\x1f".join(grams(name + " " + uscc))
-
-
-def _ratings(uscc: str, facts: Facts, known_at: int, rulebook: Rulebook) -> Iterator[Row]:
-    spans = credit.timeline(facts, known_at, rulebook)[1:]
-    ends = [*(span.begins for span in spans[1:]), date.max]
-    for span, ends_on in zip(spans, ends, strict=False):
-        yield uscc, span.begins, ends_on, span.status.value
 
 
 def _filings(uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:

@@ -1,20 +1,30 @@
 """What supervision works with: obligations (§6), list entries and public penalties (§8), findings (§7)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
 import msgspec
 
 from domain import findings, obligations, publicity, register
-from domain.events import ComplaintReceived, ComplaintResolved, Event
+from domain.events import (
+    ComplaintReceived,
+    ComplaintResolved,
+    Event,
+    ListEntryMade,
+    ListEntryRemoved,
+    PenaltyAnnulled,
+    PenaltyImposed,
+    PenaltyPublicised,
+)
 from domain.facts import Fact, Facts, Moment
+from domain.live import GATED
 from domain.recorded import Recorded
 from domain.rulebook import RULEBOOK, Rulebook
 from ledger.streams import Streams
 from projections.bitemporal import BitemporalTable, Row, changes, spans
-from projections.projection import Database
-from projections.register import TAG
+from projections.projection import Database, touching
+from projections.register import NAMES, TAG
 
 DUTIES: Final = BitemporalTable(
     "duties",
@@ -49,27 +59,21 @@ class Supervision:
         self._rulebook = rulebook
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
-        self._enterprises(database, _touched(batch, TAG))
-        self._complaints(database, _touched(batch, COMPLAINT))
+        for table, types, rows in self._tables():
+            touched = touching(batch, TAG, types)
+            if touched:
+                table.apply(database, changes(touched, _from_folds(self._streams.read(touched)[1], rows)))
+        self._gate_findings(database, touching(batch, TAG, GATED))
+        self._outbound_findings(database, touching(batch, COMPLAINT))
 
-    def _enterprises(self, database: Database, touched: Mapping[str, Sequence[int]]) -> None:
-        if not touched:
-            return
-        folds = self._folds(touched)
-        # Of a historical fact it is asked what its gate knew before it: its folds reach at least that far.
-        streams = self._streams.read({*self._gate_tags(folds.values())})[1]
-        DUTIES.apply(database, changes(touched, lambda tag, at: self._duties(tag, folds[tag], at)))
-        LISTINGS.apply(database, changes(touched, lambda tag, at: _listings(folds[tag], at)))
-        EXHIBITS.apply(database, changes(touched, lambda tag, at: self._exhibits(folds[tag], at)))
-        LIVE_ACCESSES.apply(database, changes(touched, lambda tag, at: _live_accesses(folds[tag], at)))
-        FINDINGS.apply(database, changes(touched, lambda tag, at: self._gate_findings(folds[tag], streams, at)))
-
-    def _folds(self, touched: Mapping[str, Sequence[int]]) -> dict[str, Facts]:
-        return self._streams.read(touched)[1]
-
-    def _gate_tags(self, folds: Iterable[Facts]) -> Iterator[str]:
-        for facts in folds:
-            yield from findings.reads_of_gate_findings(facts, self._rulebook)
+    def _tables(
+        self,
+    ) -> Iterator[tuple[BitemporalTable, Sequence[type[Event]], Callable[[str, Facts, int], Iterable[Row]]]]:
+        """Each table that follows from an enterprise's facts alone, with the events that its rows are made from."""
+        yield DUTIES, obligations.READ, self._duties
+        yield LISTINGS, (ListEntryMade, ListEntryRemoved, *NAMES), _listings
+        yield EXHIBITS, (PenaltyImposed, PenaltyPublicised, PenaltyAnnulled, *NAMES), self._exhibits
+        yield LIVE_ACCESSES, register.ACCESS_EVENTS, _live_accesses
 
     def _duties(self, tag: str, facts: Facts, known_at: int) -> Iterator[Row]:
         for duty in obligations.duties(facts, tag.removeprefix(TAG), known_at, self._rulebook):
@@ -84,7 +88,7 @@ class Supervision:
             ]
             yield from spans(steps)
 
-    def _exhibits(self, facts: Facts, known_at: int) -> Iterator[Row]:
+    def _exhibits(self, _: str, facts: Facts, known_at: int) -> Iterator[Row]:
         for exhibit in publicity.exhibits(facts, known_at, self._rulebook):
             for showing in exhibit.showings:
                 yield (
@@ -96,15 +100,26 @@ class Supervision:
                     showing.public_until,
                 )
 
-    def _gate_findings(self, facts: Facts, streams: Mapping[str, Facts], known_at: int) -> Iterator[Row]:
-        for found in findings.gate_findings(facts, streams, Moment(date.max, known_at), self._rulebook):
-            yield (found.effective_on, date.max, *_finding(found))
+    def _gate_findings(self, database: Database, touched: Mapping[str, Sequence[int]]) -> None:
+        """FND-GATE: what a historical fact's gate knew before it, which the folds at the head still tell."""
+        if not touched:
+            return
+        folds = self._streams.read(touched)[1]
+        tags = {tag for facts in folds.values() for tag in findings.reads_of_gate_findings(facts, self._rulebook)}
+        streams = self._streams.read(tags)[1]
 
-    def _complaints(self, database: Database, touched: Mapping[str, Sequence[int]]) -> None:
+        def rows(tag: str, known_at: int) -> Iterator[Row]:
+            at = Moment(date.max, known_at)
+            for found in findings.gate_findings(folds[tag], streams, at, self._rulebook):
+                yield (found.effective_on, date.max, *_finding(found))
+
+        FINDINGS.apply(database, changes(touched, rows))
+
+    def _outbound_findings(self, database: Database, touched: Mapping[str, Sequence[int]]) -> None:
         """FND-OUT: only complaints that show a number used to call out, and that something has settled."""
         if not touched:
             return
-        folds = {tag: facts for tag, facts in self._folds(touched).items() if _may_show_calling(facts)}
+        folds = {tag: facts for tag, facts in self._streams.read(touched)[1].items() if _may_show_calling(facts)}
         if not folds:
             return
         numbers = self._streams.read({tag for facts in folds.values() for tag in _number_tags(facts)})[1]
@@ -112,16 +127,13 @@ class Supervision:
         FINDINGS.apply(database, changes(asked, lambda tag, at: _outbound(folds[tag], numbers, at)))
 
 
-def _touched(batch: Sequence[Recorded], prefix: str) -> dict[str, list[int]]:
-    touched: dict[str, list[int]] = {}
-    for event in batch:
-        for tag in event.tags:
-            if tag.startswith(prefix):
-                touched.setdefault(tag, []).append(event.position)
-    return touched
+def _from_folds(
+    folds: Mapping[str, Facts], rows: Callable[[str, Facts, int], Iterable[Row]]
+) -> Callable[[str, int], Iterable[Row]]:
+    return lambda tag, known_at: rows(tag, folds[tag], known_at)
 
 
-def _listings(facts: Facts, known_at: int) -> Iterator[Row]:
+def _listings(_: str, facts: Facts, known_at: int) -> Iterator[Row]:
     for entry in publicity.listings(facts, known_at):
         ends = entry.removed_on or date.max
         if entry.begins < ends:
@@ -131,7 +143,7 @@ def _listings(facts: Facts, known_at: int) -> Iterator[Row]:
             )  # fmt: skip
 
 
-def _live_accesses(facts: Facts, known_at: int) -> Iterator[Row]:
+def _live_accesses(_: str, facts: Facts, known_at: int) -> Iterator[Row]:
     """Each access while its state is GRANTED, found at every date on which an access event takes effect."""
     everything = Moment(date.max, known_at)
     days = sorted({f.effective_on for cls in register.ACCESS_EVENTS for f in facts.visible(cls, everything)})

@@ -1,8 +1,8 @@
 """The whole system on a fresh schema of the tests' PostgreSQL: ledger, projections, and the API on a real server.
 
-    def test_a_fact_is_recorded(system: System) -> None:
-        system.record(registered())
-        assert system.ask("{ ledger { head } }") == {"ledger": {"head": system.head}}
+def test_a_fact_is_recorded(system: System) -> None:
+    system.record(registered())
+    assert system.ask("{ ledger { head } }") == {"ledger": {"head": system.head}}
 """
 
 import threading
@@ -23,33 +23,32 @@ from starlette.applications import Starlette
 from stdnum.cn import uscc
 
 from api.app import create_app
-from domain.callers import Caller, Role
+from domain.callers import Caller
 from domain.recorded import Recorded
 from given import NOW, Stated
 from ledger.entry import opened, seal
+from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
 from ledger.recorder import PostgresRecorder
-from projections.complaints import Complaints
-from projections.history import History
+from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
-from projections.register import Register
 from projections.runner import Runner
 
-MIGRATIONS: Final = LEDGER_MIGRATIONS + PROJECTION_MIGRATIONS
+MIGRATIONS: Final = LEDGER_MIGRATIONS + KEY_MIGRATIONS + PROJECTION_MIGRATIONS
 ADOPTED: Final = 4
 """How many events a fresh ledger records itself: its rulebook versions."""
 
-CALLERS: Final[dict[str, Caller]] = {
-    "miit": Caller(Role.REGULATOR, "k-miit", authority="MIIT"),
-    "beijing": Caller(Role.REGULATOR, "k-beijing", authority="CA-11"),
-    "officer": Caller(Role.REGULATOR, "k-officer", authority="MIIT", scopes=frozenset({"personal:read"})),
-    "auditor": Caller(Role.AUDITOR, "k-auditor"),
-    "telecom": Caller(Role.CARRIER, "k-telecom", carrier="CHINA_TELECOM"),
-    "mobile": Caller(Role.CARRIER, "k-mobile", carrier="CHINA_MOBILE"),
-    "intake": Caller(Role.INTAKE, "k-intake"),
+HOLDERS: Final[dict[str, dict[str, Any]]] = {
+    "miit": {"role": "regulator", "authority": "MIIT"},
+    "beijing": {"role": "regulator", "authority": "CA-11"},
+    "officer": {"role": "regulator", "authority": "MIIT", "scopes": ["personal:read"]},
+    "auditor": {"role": "auditor"},
+    "telecom": {"role": "carrier", "carrier": "CHINA_TELECOM"},
+    "mobile": {"role": "carrier", "carrier": "CHINA_MOBILE"},
+    "intake": {"role": "intake"},
 }
-"""Who holds which key."""
+"""Who holds a key, by the name that tests call them."""
 
 RECORD: Final = """
 mutation ($input: RecordInput!) {
@@ -70,13 +69,6 @@ def code(number: int, division: str = "110000") -> str:
     """A unified social credit code with its check character, another for each number; they sort by number."""
     first = f"91{division}{number:09d}"
     return first + str(uscc.calc_check_digit(first))
-
-
-class KeyRing:
-    """Finds the caller of a key among CALLERS."""
-
-    def caller(self, key: str) -> Caller | None:
-        return CALLERS.get(key)
 
 
 class Clock:
@@ -122,8 +114,11 @@ class System:
     ledger: Ledger
     runner: Runner
     clock: Clock
+    keys: Keys
     url: str
     http: httpx.Client = field(repr=False)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    callers: dict[str, Caller] = field(default_factory=dict, repr=False)
 
     @property
     def recorder(self) -> PostgresRecorder:
@@ -139,7 +134,7 @@ class System:
 
     def record(self, *facts: Stated) -> list[Recorded]:
         """Records facts in one request, past the API; an AssertionError says why they are refused."""
-        made = self.ledger.record(CALLERS["miit"], next(_keys), facts)
+        made = self.ledger.record(self.callers["miit"], next(_keys), facts)
         assert made.refusals == (), [(one.path, one.text.en) for one in made.refusals]
         return list(made.events)
 
@@ -153,6 +148,16 @@ class System:
         head = self.head
         assert self.runner.wait_for(head, 20) >= head
 
+    def hand_out_keys(self) -> None:
+        """Makes the keys of HOLDERS."""
+        for name, held in HOLDERS.items():
+            self.secrets[name], info = self.keys.create(name=name, **held)
+            self.callers[name] = info.caller
+
+    def bearer(self, name: str | None) -> dict[str, str]:
+        """The header that shows a holder's key; none for None, the public."""
+        return {"authorization": f"Bearer {self.secrets[name]}"} if name else {}
+
     def post(
         self,
         query: str,
@@ -161,12 +166,10 @@ class System:
         key: str | None = "miit",
         language: str = "en",
         accept: str = "application/json",
-        http: httpx.Client | None = None,
     ) -> httpx.Response:
-        """One request; `key` is a name in CALLERS, None for the public."""
-        headers = {"accept": accept, "accept-language": language} | ({"authorization": f"Bearer {key}"} if key else {})
-        body = {"query": query, "variables": variables}
-        return (http or self.http).post("/graphql", json=body, headers=headers)
+        """One request; `key` is a name in HOLDERS, None for the public."""
+        headers = {"accept": accept, "accept-language": language, **self.bearer(key)}
+        return self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
 
     def ask(self, query: str, variables: Mapping[str, Any] | None = None, **how: Any) -> Any:
         """The data of an answer without errors."""
@@ -185,7 +188,7 @@ class System:
         """The code of every GraphQL error of an answer."""
         return [found for found, _ in self.errors(query, variables, **how)]
 
-    def send(self, *facts: Stated, key: str = "miit", once: str | None = None, **how: Any) -> Any:
+    def send(self, *facts: Stated, key: str | None = "miit", once: str | None = None, **how: Any) -> Any:
         """The payload of `record`, by the API; `once` is the idempotencyKey, by default a new one."""
         sent = {"idempotencyKey": once or next(_keys), "facts": [{fact.name: fact.fields} for fact in facts]}
         return self.ask(RECORD, {"input": sent}, key=key, **how)["record"]
@@ -215,15 +218,16 @@ def running(conninfo: str, schema: str) -> Iterator[System]:
     """A system on a migrated schema; its rulebook versions are adopted and its read models know them."""
     clock = Clock()
     with open_pool(conninfo, schema, max_size=16) as pool:
-        recorder = PostgresRecorder(pool, seal=seal)
+        recorder, keys = PostgresRecorder(pool, seal=seal), Keys(pool)
         ledger = Ledger(recorder, clock=clock)
         ledger.adopt()
-        runner = Runner(pool, recorder, [History(), Register(ledger.streams), Complaints()])
-        app = create_app(ledger=ledger, pool=pool, keys=KeyRing(), runner=runner)
+        runner = Runner(pool, recorder, all_projections(ledger.streams))
+        app = create_app(ledger=ledger, pool=pool, keys=keys, runner=runner)
         runner.start()
         try:
             with Server(app) as server, httpx.Client(base_url=server.url, timeout=60) as http:
-                system = System(pool, ledger, runner, clock, server.url, http)
+                system = System(pool, ledger, runner, clock, keys, server.url, http)
+                system.hand_out_keys()
                 system.settle()
                 yield system
         finally:

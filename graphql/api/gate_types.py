@@ -26,6 +26,7 @@ from domain.requests import Request, parse_request
 from domain.rulebook import RULEBOOK, Version
 from domain.text import Text
 from domain.vocabulary import Gate, Outcome
+from ledger.replay import replay
 from projections.decisions import asking_carrier
 from projections.reads import DecisionFilter, Known
 
@@ -138,14 +139,14 @@ class Decision(Node):
         version = rulebook_types.named(rulebook) or self._version()
         event, asked = self.event, arguments.known_at(info, known_at)
         known = event.known_at if asked is None else asked
-        again, events_read = replayed(info, event, known, version)
+        (made,) = replay(info.context.ledger.streams, [self.recorded], version, known)
         return Replay(
-            outcome=again.outcome,
-            matches=same_answer(again, event),
+            outcome=made.again.outcome,
+            matches=made.matches,
             known_at=Position(known),
-            events_read=events_read,
+            events_read=made.events_read,
             version=version,
-            fired=again.reasons,
+            fired=made.again.reasons,
         )
 
     @field("The same request asked today, as known at the head.")
@@ -156,19 +157,6 @@ class Decision(Node):
         version = RULEBOOK.named(self.event.rulebook)
         assert version, "a recorded decision names a version that this program knows"
         return version
-
-
-def replayed(info: Info, event: GateDecided, known_at: int, version: Version) -> tuple[Answer, int]:
-    """Decides a recorded request again from the log, and says how many events that took."""
-    request, at = decided_request(event), Moment(event.as_of, known_at)
-    tags = tags_read(request, at, RULEBOOK, version)
-    streams, events_read = info.context.ledger.streams.at(tags, known_at)
-    return ask(request, at, streams, RULEBOOK, version), events_read
-
-
-def same_answer(again: Answer, event: GateDecided) -> bool:
-    """Same outcome, same rules, same positions (§8)."""
-    return again.outcome is event.outcome and again.reasons == event.reasons
 
 
 def has_changed(answer: GateAnswer, event: GateDecided) -> bool:

@@ -70,12 +70,6 @@ def test_every_file_is_named_as_the_one_object_that_it_makes() -> None:
             assert file.stem in made[0].replace("(", " ").split()
 
 
-def test_every_file_in_the_folder_belongs_to_a_migration() -> None:
-    folder = LEDGER_MIGRATIONS[0].files[0].parent
-    used = {file for migration in LEDGER_MIGRATIONS for file in migration.files}
-    assert used == set(folder.glob("*.sql"))
-
-
 def test_a_fresh_schema_gets_every_migration_and_a_migrated_one_none(database: str, bare: str) -> None:
     assert migrate(database, bare, LEDGER_MIGRATIONS) == [migration.name for migration in LEDGER_MIGRATIONS]
     assert tables(database, bare) == {"events", "tags", "head", "idempotency", "migrations"}

@@ -1,0 +1,164 @@
+"""`caseledger replay`: decides every recorded decision again from the events alone, in several processes."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from multiprocessing import get_context
+from typing import Final
+
+from eventsourcing.dcb.api import DCBQuery, DCBQueryItem
+
+from domain.events import GateDecided
+from domain.rulebook import RULEBOOK, Version
+from ledger.entry import opened
+from ledger.migrations import Pool, open_pool
+from ledger.recorder import PostgresRecorder
+from ledger.replay import Replayed, replay
+from ledger.streams import Streams
+
+AT_A_TIME: Final = 200
+"""Decisions that are read and decided together."""
+AHEAD: Final = 4
+"""Batches that wait for each process: enough to keep it busy, few enough to hold no memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A decision that came out differently."""
+
+    decision_id: str
+    position: int
+    gate: str
+    uscc: str
+    was: str
+    is_now: str
+    rules_were: tuple[str, ...]
+    rules_are: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of a replay. `flips` counts decisions whose outcome changed, by gate, rule and outcomes."""
+
+    decisions: int = 0
+    events_read: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    flips: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+
+    def add(self, other: "Report") -> None:
+        self.decisions += other.decisions
+        self.events_read += other.events_read
+        self.differences += other.differences
+        self.flips += other.flips
+
+
+def replay_all(
+    pool: Pool,
+    schema: str,
+    *,
+    version: Version | None = None,
+    upto: int | None = None,
+    processes: int | None = None,
+    progress: Callable[[int], None] = lambda count: None,
+) -> Report:
+    """Replays every decision up to a position, as known then, under its own version or the one given.
+
+    `progress` is called with the number of decisions of each finished batch. Raises UnknownVersion.
+    """
+    report = Report()
+    workers = processes or os.cpu_count() or 1
+    batches = _batches(_entries(pool, upto))
+    start = get_context("spawn")
+    with ProcessPoolExecutor(workers, start, _connect, (pool.conninfo, schema)) as executor:
+        waiting: list[Future[Report]] = []
+        for batch in batches:
+            waiting.append(executor.submit(_replay_batch, batch, version.version if version else None))
+            if len(waiting) >= workers * AHEAD:
+                _take(report, waiting.pop(0), progress)
+        for future in waiting:
+            _take(report, future, progress)
+    return report
+
+
+def replay_one(pool: Pool, decision_id: str, version: Version | None = None) -> Report | None:
+    """Replays one decision; None where there is none of that id."""
+    recorder = PostgresRecorder(pool)
+    query = DCBQuery(items=[DCBQueryItem(types=[GateDecided.__name__], tags=[f"decision:{decision_id}"])])
+    found = [opened(event.event.data) for event in recorder.read(query, limit=1)]
+    return summed(replay(Streams(recorder), found, version)) if found else None
+
+
+def count(pool: Pool, upto: int | None = None) -> int:
+    """How many decisions there are, for a progress bar."""
+    return sum(1 for _ in _entries(pool, upto))
+
+
+def _take(report: Report, future: "Future[Report]", progress: Callable[[int], None]) -> None:
+    done = future.result()
+    report.add(done)
+    progress(done.decisions)
+
+
+def _entries(pool: Pool, upto: int | None) -> Iterator[bytes]:
+    query = DCBQuery(items=[DCBQueryItem(types=[GateDecided.__name__])])
+    for event in PostgresRecorder(pool).read(query):
+        if upto is not None and event.position > upto:
+            return
+        yield event.event.data
+
+
+def _batches(entries: Iterator[bytes]) -> Iterator[list[bytes]]:
+    while batch := list(islice(entries, AT_A_TIME)):
+        yield batch
+
+
+_streams: Streams | None = None
+
+
+def _connect(conninfo: str, schema: str) -> None:
+    """Runs once in each process: its own connection to the log, and nothing else."""
+    global _streams  # a process of the pool has no other place for what it is given at its start
+    _streams = Streams(PostgresRecorder(open_pool(conninfo, schema, max_size=1)))
+
+
+def _replay_batch(batch: list[bytes], version: str | None) -> Report:
+    assert _streams is not None
+    named = RULEBOOK.named(version) if version else None
+    return summed(replay(_streams, [opened(entry) for entry in batch], named))
+
+
+def summed(replayed: Iterable[Replayed]) -> Report:
+    """The report of some replayed decisions, which were read together."""
+    report = Report()
+    for made in replayed:
+        report.decisions += 1
+        report.events_read = made.events_read
+        if not made.matches:
+            report.differences.append(_difference(made))
+        if made.flips:
+            for rule in _turned(made):
+                report.flips[made.decision.gate, rule, made.decision.outcome, made.again.outcome] += 1
+    return report
+
+
+def _difference(made: Replayed) -> Difference:
+    return Difference(
+        decision_id=made.decision.decision_id,
+        position=made.position,
+        gate=made.decision.gate,
+        uscc=made.decision.uscc,
+        was=made.decision.outcome,
+        is_now=made.again.outcome,
+        rules_were=tuple(reason.rule for reason in made.decision.reasons),
+        rules_are=tuple(reason.rule for reason in made.again.reasons),
+    )
+
+
+def _turned(made: Replayed) -> list[str]:
+    """The rules that fire on one side only."""
+    were = {reason.rule for reason in made.decision.reasons}
+    are = {reason.rule for reason in made.again.reasons}
+    return sorted(were ^ are)

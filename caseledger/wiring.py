@@ -1,0 +1,90 @@
+"""Wiring: from settings to a working system, and back in order."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from caseledger.postgres import CarriedPostgres
+from caseledger.settings import Settings, described
+from domain.text import shown
+from ledger.entry import seal
+from ledger.imports import IMPORT_MIGRATIONS
+from ledger.keys import KEY_MIGRATIONS, Keys
+from ledger.ledger import Ledger
+from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
+from ledger.recorder import PostgresRecorder
+from projections.all import all_projections
+from projections.migrations import PROJECTION_MIGRATIONS
+from projections.runner import Runner
+
+MIGRATIONS: Final = LEDGER_MIGRATIONS + KEY_MIGRATIONS + IMPORT_MIGRATIONS + PROJECTION_MIGRATIONS
+OLDEST_SERVER: Final = 15
+POOL_SIZE: Final = 16
+"""Connections of one process; the carried PostgreSQL takes 200."""
+
+
+class DatabaseError(Exception):
+    """The database of the settings cannot be used; the message says why, without its password."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The parts of a running ledger. `runner` keeps the projections once it is started."""
+
+    settings: Settings
+    pool: Pool
+    ledger: Ledger
+    keys: Keys
+    runner: Runner
+
+
+@contextmanager
+def open_system(settings: Settings) -> Iterator[System]:
+    """The system on the database of the settings, migrated, with its rulebook adopted; closed when the block is left.
+
+    Starts or joins the carried PostgreSQL of the home where no URL is set. Raises PostgresError, MigrationError or
+    DatabaseError when that cannot be.
+    """
+    with ExitStack() as stack:
+        conninfo = settings.database_url or stack.enter_context(CarriedPostgres(settings.home)).conninfo
+        _prepare(conninfo, settings.schema)
+        pool = stack.enter_context(open_pool(conninfo, settings.schema, max_size=POOL_SIZE))
+        recorder = PostgresRecorder(pool, seal=seal)
+        ledger = Ledger(recorder)
+        ledger.adopt()
+        runner = Runner(pool, recorder, all_projections(ledger.streams, ledger.rulebook))
+        stack.callback(runner.stop)
+        yield System(settings, pool, ledger, Keys(pool), runner)
+
+
+def _prepare(conninfo: str, schema: str) -> None:
+    try:
+        with psycopg.connect(conninfo, connect_timeout=10) as conn:
+            version = conn.info.server_version // 10_000
+        if version < OLDEST_SERVER:
+            raise DatabaseError(
+                f"PostgreSQL {OLDEST_SERVER} or later is needed; the {described(conninfo)} is of PostgreSQL {version}."
+            )
+        migrate(conninfo, schema, MIGRATIONS)
+    except psycopg.errors.InsufficientPrivilege:
+        raise DatabaseError(
+            f"The user of the {described(conninfo)} may not make what the ledger needs in it; let the owner of the "
+            f"database run: GRANT CREATE ON DATABASE … TO that user;"
+        ) from None
+    except psycopg.OperationalError as error:
+        raise DatabaseError(
+            f"The {described(conninfo)} cannot be used: {_reason(error, conninfo)}. Look at CASELEDGER_DATABASE_URL and "
+            "at the database server."
+        ) from None
+
+
+def _reason(error: psycopg.OperationalError, conninfo: str) -> str:
+    """The last line of what libpq says, which names the cause; never the password, even if a server repeats it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = lines[-1].rpartition("FATAL:")[2].strip() if lines else "no reason was given"
+    password = conninfo_to_dict(conninfo).get("password")
+    return shown(said.replace(str(password), "…") if password else said, limit=200)
