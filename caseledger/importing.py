@@ -9,13 +9,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import islice
 from re import compile as pattern
 from typing import Any, Final
 
 import msgspec
 
-from caseledger.lines import Line
+from caseledger.lines import Line, Unreadable
 from domain.commands import Code, Refusal, refusal
 from domain.events import RECORDABLE
 from ledger.entry import canonical
@@ -83,11 +82,11 @@ class Importer:
     def run(self, lines: Iterable[Line]) -> Iterator[Tally]:
         """Imports the lines and gives the tally after each batch, the same object.
 
-        Raises OtherFormat for a file of another format, before anything is recorded, and ImportStopped.
+        Raises OtherFormat for a file of another format, before anything is recorded, ImportStopped, and what reading
+        the lines raises.
         """
-        rest = iter(lines)
         first = True
-        while batch := list(islice(rest, BATCH)):
+        for batch in _batches(lines):
             parsed = [self._parsed(line) for line in batch]
             if first and not any(map(_is_like_a_fact, batch, parsed)):
                 raise OtherFormat(batch[0].text)
@@ -172,6 +171,24 @@ _GATED: Final = frozenset(name for name, cls in RECORDABLE.items() if cls.gated)
 _SEEN: Final = """
 INSERT INTO seen VALUES (?, 1) ON CONFLICT (content) DO UPDATE SET times = times + 1 RETURNING times
 """
+
+
+def _batches(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """The lines by batches; where they cannot be read on, first those that could be and then why."""
+    batch: list[Line] = []
+    failure = None
+    try:
+        for line in lines:
+            batch.append(line)
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+    except Unreadable as error:
+        failure = error
+    if batch:
+        yield batch
+    if failure:
+        raise failure
 
 
 def _json(text: bytes) -> Any:

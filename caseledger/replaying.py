@@ -72,7 +72,7 @@ def replay_all(
     workers = processes or os.cpu_count() or 1
     batches = _batches(_entries(pool, upto))
     start = get_context("spawn")
-    with ProcessPoolExecutor(workers, start, _connect, (pool.conninfo, schema)) as executor:
+    with ProcessPoolExecutor(workers, start, _connect, (str(pool.conninfo), schema)) as executor:
         waiting: list[Future[Report]] = []
         for batch in batches:
             waiting.append(executor.submit(_replay_batch, batch, version.version if version else None))

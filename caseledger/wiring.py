@@ -17,6 +17,7 @@ from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
 from ledger.recorder import PostgresRecorder
+from ledger.snapshots import Snapshots
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
@@ -54,7 +55,7 @@ def open_system(settings: Settings) -> Iterator[System]:
         _prepare(conninfo, settings.schema)
         pool = stack.enter_context(open_pool(conninfo, settings.schema, max_size=POOL_SIZE))
         recorder = PostgresRecorder(pool, seal=seal)
-        ledger = Ledger(recorder)
+        ledger = Ledger(recorder, snapshots=Snapshots(pool))
         ledger.adopt()
         runner = Runner(pool, recorder, all_projections(ledger.streams, ledger.rulebook))
         stack.callback(runner.stop)

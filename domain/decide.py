@@ -49,7 +49,7 @@ from domain.events import (
     RulebookAdopted,
 )
 from domain.facts import Fact, Facts, Moment
-from domain.live import live_refusals, request_of, tags_read
+from domain.live import decided_request, decision_of, live_refusals, request_of, tags_read
 from domain.recorded import complaint_tags, tags_of
 from domain.register import accesses, entries, filing, is_registered, licence, orders, standing_penalties
 from domain.rulebook import RULEBOOK, Rulebook
@@ -103,9 +103,19 @@ def reads(command: Command, rulebook: Rulebook = RULEBOOK) -> Reads:
     if isinstance(event, ListEntryMade):
         positions = frozenset(event.basis)
         tags |= {f"void:{position}" for position in event.basis}
-    if type(event).gated and not command.historical:
+    if _is_live(command):
         tags |= tags_read(request_of(event), Moment(command.effective_on), rulebook)
     return Reads(frozenset(tags), positions)
+
+
+def reads_further(command: Command, known: Known, rulebook: Rulebook = RULEBOOK) -> frozenset[str]:
+    """What has to be known besides, once the decision that a live fact names is: its own request is asked again."""
+    found = decision_of(command, known.streams) if _is_live(command) else None
+    return tags_read(decided_request(found.event), Moment(command.effective_on), rulebook) if found else frozenset()
+
+
+def _is_live(command: Command) -> bool:
+    return type(command.event).gated and not command.historical
 
 
 def decide(command: Command, known: Known, rulebook: Rulebook = RULEBOOK) -> Acceptance | list[Refusal]:
@@ -113,7 +123,7 @@ def decide(command: Command, known: Known, rulebook: Rulebook = RULEBOOK) -> Acc
     weighing = Weighing(command, known, rulebook)
     refusals = [*_unregistered(weighing), *_named_inspection(weighing)]
     refusals += CHECKS.get(type(command.event), _nothing)(weighing)
-    if type(command.event).gated and not command.historical:
+    if _is_live(command):
         refusals += live_refusals(command, known, rulebook)
     return refusals or _accept(weighing)
 

@@ -30,6 +30,7 @@ PROVINCES: Final = {
 """The 31 mainland provinces by GB/T 2260 code."""
 
 CODE_ALPHABET: Final = frozenset("0123456789ABCDEFGHJKLMNPQRTUWXY")
+BLANKS_AND_HYPHENS: Final = re.compile(r"[\s\-\u2010-\u2015\u2212]")
 SERVICE_NUMBER: Final = re.compile(r"9[56][0-9]{3,4}")
 CARRIER: Final = re.compile(r"[A-Z][A-Z0-9_]{1,31}")
 DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -61,7 +62,8 @@ def _text_of(value: object, what_zh: str, what_en: str) -> str:
 def uscc(value: object) -> str:
     """A unified social credit code (GB 32100-2015): 18 characters, upper-cased, without blanks and hyphens."""
     got = _text_of(value, "统一社会信用代码", "A unified social credit code")
-    code = gb32100.compact(got)
+    # Blanks and hyphens alone are taken out: a digit of another script is not the digit it looks like.
+    code = "".join(c.upper() if c.isascii() else c for c in BLANKS_AND_HYPHENS.sub("", got))
     said = shown(got)
     if len(code) != 18:
         raise malformed(
@@ -71,8 +73,8 @@ def uscc(value: object) -> str:
     for place, character in enumerate(code, start=1):
         if character not in CODE_ALPHABET:
             raise malformed(
-                f"统一社会信用代码第 {place} 位“{character}”不合法：只能是数字或除 I、O、S、V、Z 外的大写字母：{said}",
-                f"Character {place} of the unified social credit code, “{character}”, is not legal: digits and capital "
+                f"统一社会信用代码第 {place} 位{shown(character)}不合法：只能是数字或除 I、O、S、V、Z 外的大写字母：{said}",
+                f"Character {place} of the unified social credit code, {shown(character)}, is not legal: digits and capital "
                 f"letters without I, O, S, V and Z are: {said}",
             )
     if not code[2:8].isdigit():
@@ -182,7 +184,8 @@ def _storable(text: str) -> str:
 
 def money(value: object) -> str:
     """Yuan, exact, as a decimal string with two places: 2000 → "2000.00"."""
-    got = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15
+    got = str(value) if whole else value
     found = MONEY.fullmatch(got.strip()) if isinstance(got, str) else None
     if not found:
         raise malformed(
@@ -225,12 +228,13 @@ def instant(value: object) -> str:
         offset = "+00:00" if offset in "Zz" else offset
         try:
             moment = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{offset}")
-            return instant_text(moment)
+            if moment.astimezone(SHANGHAI).date() >= EARLIEST:
+                return instant_text(moment)
         except (ValueError, OverflowError):
             pass
     raise malformed(
-        f"时刻应为带时区的 ISO 8601 时间（如 2020-06-18T09:30:00Z），收到 {shown(value)}",
-        f"An instant is ISO 8601 with its offset (2020-06-18T09:30:00Z, say); got {shown(value)}",
+        f"时刻应为 {EARLIEST} 起、带时区的 ISO 8601 时间（如 2020-06-18T09:30:00Z），收到 {shown(value)}",
+        f"An instant is ISO 8601 with its offset, from {EARLIEST} on (2020-06-18T09:30:00Z, say); got {shown(value)}",
     )
 
 
@@ -300,4 +304,4 @@ def prefixes(displayed: str) -> tuple[str, ...]:
     """The service numbers that a displayed number may belong to (§2), longest first; none where it is no number."""
     if not (3 <= len(displayed) <= 20 and displayed.isascii() and displayed.isdigit()):
         return ()
-    return tuple(displayed[:n] for n in (6, 5) if SERVICE_NUMBER.fullmatch(displayed[:n]))
+    return tuple(displayed[:n] for n in (6, 5) if n <= len(displayed) and SERVICE_NUMBER.fullmatch(displayed[:n]))

@@ -7,7 +7,7 @@ import msgspec
 
 from domain import gates
 from domain.commands import Code, Command, Known, Refusal, refusal
-from domain.events import AccessGranted, Event, FiredRule, GateDecided, LicenceGranted, NumberFiled
+from domain.events import AccessGranted, Event, GateDecided, LicenceGranted, NumberFiled
 from domain.facts import Fact, Facts, Moment
 from domain.gates import Answer, Case
 from domain.requests import ALL_CHECKED, BY_GATE, AccessRequest, LicenceRequest, NumberFilingRequest, Request
@@ -91,6 +91,18 @@ def _merged(days: Iterable[Facts]) -> Facts:
     return merged
 
 
+def decision_of(command: Command, streams: Mapping[str, Facts]) -> Fact[GateDecided] | None:
+    """The decision that a live fact names, from the fold of its tag.
+
+    “Such” means the same uscc, and a decision that is not yet effective is “no such” (§3).
+    """
+    decision_id = getattr(command.event, "decision_id", None)
+    decided = (
+        streams[f"decision:{decision_id}"].visible(GateDecided, Moment(command.effective_on)) if decision_id else []
+    )
+    return next((fact for fact in decided if fact.uscc == getattr(command.event, "uscc", None)), None)
+
+
 def live_refusals(command: Command, known: Known, rulebook: Rulebook) -> Iterator[Refusal]:
     """Every reason why a live fact has no decision that carries it."""
     event = command.event
@@ -103,9 +115,7 @@ def live_refusals(command: Command, known: Known, rulebook: Rulebook) -> Iterato
             "A live fact needs the id of its gate decision (decideGate); facts of the past are sent with historical: true",
         )
         return
-    stream = known.streams[f"decision:{event.decision_id}"]
-    # “Such” means the same uscc, and a decision that is not yet effective is “no such” (§3).
-    found = next((f for f in stream.visible(GateDecided, Moment(command.effective_on)) if f.uscc == event.uscc), None)
+    found = decision_of(command, known.streams)
     if found is None:
         yield refusal(
             Code.NOT_FOUND,
@@ -114,7 +124,7 @@ def live_refusals(command: Command, known: Known, rulebook: Rulebook) -> Iterato
             f"This enterprise has no decision {event.decision_id} on {command.effective_on}",
         )
         return
-    yield from _unfit(command, stream, found)
+    yield from _unfit(command, known.streams[f"decision:{event.decision_id}"], found)
     yield from _refused(command, known, found, rulebook)
 
 
@@ -167,18 +177,12 @@ def _matches(event: LicenceGranted | NumberFiled | AccessGranted, decision: Gate
 
 
 def _refused(command: Command, known: Known, found: Fact[GateDecided], rulebook: Rulebook) -> Iterator[Refusal]:
-    """The gate refuses when asked again at (effectiveOn, head), or refused in the decision itself.
-
-    A decision that does not match is not asked again: its request is not this fact's.
-    """
-    event, decision = command.event, found.event
-    assert isinstance(event, GATED)
-    reasons: tuple[FiredRule, ...] | None = decision.reasons if decision.outcome == Outcome.REFUSE else None
-    if _matches(event, decision):
-        again = ask(decided_request(decision), Moment(command.effective_on), known.streams, rulebook)
-        if again.outcome is Outcome.REFUSE:
-            reasons = again.reasons
-    if reasons is not None:
+    """The decision's request, asked again at (effectiveOn, head), is refused, or was in the decision itself."""
+    decision = found.event
+    again = ask(decided_request(decision), Moment(command.effective_on), known.streams, rulebook)
+    refused = Outcome.REFUSE in (again.outcome, decision.outcome)
+    if refused:
+        reasons = again.reasons if again.outcome is Outcome.REFUSE else decision.reasons
         rules = ", ".join(reason.rule for reason in reasons)
         yield refusal(
             Code.GATE_REFUSED,

@@ -20,6 +20,12 @@ MOST_ELEMENTS: Final = 1_000
 """The longest list that a field may hold."""
 
 
+PERSONAL: Final = Text(
+    "应为 1 至 2000 个字符的文本（个人信息，不予回显）",
+    "This is text of 1 to 2,000 characters (personal data, not repeated)",
+)
+
+
 class Flaw(NamedTuple):
     """What is wrong at one place: `path` in the input's own names, “carriers.0”."""
 
@@ -145,7 +151,7 @@ def _checked(field: Field, path: str, value: object, flaws: list[Flaw]) -> Any:
     try:
         return field.check(value)
     except Malformed as wrong:
-        flaws.append(Flaw(path, wrong.text))
+        flaws.append(Flaw(path, PERSONAL if field.personal else wrong.text))
         return None
 
 

@@ -16,6 +16,11 @@ class Text(NamedTuple):
 
 
 def shown(value: object, limit: int = 40) -> str:
-    """What was got, quoted and cut short, so that a message stays one line whatever was sent."""
-    text = " ".join(str(value).split())
+    """What was got, quoted and cut short, so that a message is one line that can be written whatever was sent."""
+    try:
+        text = " ".join(str(value).split())
+    except ValueError:
+        # Python writes no whole number of more than 4,300 digits.
+        text = "…"
+    text = text.encode("utf-8", "replace").decode()
     return f"“{text[:limit]}…”" if len(text) > limit else f"“{text}”"

@@ -19,7 +19,7 @@ from eventsourcing.persistence import IntegrityError
 
 from domain.callers import Caller, may_decide, may_record, may_record_type
 from domain.commands import Code, Command, Known, Reads, Refusal, command, refusal
-from domain.decide import LEDGER, Acceptance, decide, reads
+from domain.decide import LEDGER, Acceptance, decide, reads, reads_further
 from domain.events import RECORDABLE, GateDecided, RulebookAdopted
 from domain.facts import Moment
 from domain.identifiers import Malformed, legal_date, legal_date_of
@@ -176,8 +176,7 @@ class Ledger:
         refused: tuple[Refusal, ...] = (),
     ) -> _Weighed:
         """Weighs commands in order, each knowing those before it; `refused` is what stopped the one after the last."""
-        wanted = [reads(one, self.rulebook) for one in commands]
-        known = self._known(wanted)
+        wanted, known = self._learn(commands)
         drafts = []
         for place, one in enumerate(commands):
             verdict = decide(one, known, self.rulebook)
@@ -189,6 +188,16 @@ class Ledger:
         if refused:
             return _Weighed(refusals=refused, head=known.head)
         return _Weighed(tuple(drafts), _condition(wanted, known), head=known.head)
+
+    def _learn(self, commands: Sequence[Command]) -> tuple[list[Reads], Known]:
+        """What the commands read, at one head; read again as a whole where a decision that they name asks for more."""
+        wanted = [reads(one, self.rulebook) for one in commands]
+        known = self._known(wanted)
+        further = [reads_further(one, known, self.rulebook) for one in commands]
+        if any(not more <= known.streams.keys() for more in further):
+            wanted = [Reads(read.tags | more, read.positions) for read, more in zip(wanted, further, strict=True)]
+            known = self._known(wanted)
+        return wanted, known
 
     def _known(self, wanted: Sequence[Reads]) -> Known:
         positions = sorted({position for read in wanted for position in read.positions})

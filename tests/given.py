@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from domain import gates
 from domain.commands import Command, Known, Reads, Refusal, command
-from domain.decide import LEDGER, Acceptance, decide, reads
+from domain.decide import LEDGER, Acceptance, decide, reads, reads_further
 from domain.events import DrawnEnterprise, Event, GateDecided, InspectionDrawn, RulebookAdopted
 from domain.facts import Facts, Moment, fold
 from domain.live import ask
@@ -120,6 +120,7 @@ class Book:
                 return Verdict(self, [], flaws)
             commands.append(made)
         known = self.known(*map(reads, commands))
+        known = self.known(*map(reads, commands), *(Reads(reads_further(one, known)) for one in commands))
         book = Book([*self.history])
         for one in commands:
             verdict = decide(one, known)

@@ -110,6 +110,7 @@ class Server:
 class System:
     """What runs: the parts, the server's address, and the ways in which tests speak to it."""
 
+    schema: str
     pool: Pool
     ledger: Ledger
     runner: Runner
@@ -226,7 +227,7 @@ def running(conninfo: str, schema: str) -> Iterator[System]:
         runner.start()
         try:
             with Server(app) as server, httpx.Client(base_url=server.url, timeout=60) as http:
-                system = System(pool, ledger, runner, clock, keys, server.url, http)
+                system = System(schema, pool, ledger, runner, clock, keys, server.url, http)
                 system.hand_out_keys()
                 system.settle()
                 yield system

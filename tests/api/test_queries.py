@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from given import (
@@ -171,7 +170,7 @@ def test_a_node_is_found_by_its_id(system: System) -> None:
     assert system.ask(query)["node"] == {"id": found, "__typename": "Enterprise", "name": "甲呼叫中心"}
 
 
-@pytest.mark.parametrize("unknown", ["", "enterprise", "nothing-1", "decision-1", "Enterprise-" + A])
+@pytest.mark.parametrize("unknown", ["", "nothing-1", "decision-1", "decision-\\u0000", "Enterprise-" + A])
 def test_an_unknown_node_is_null(shared: System, unknown: str) -> None:
     assert shared.ask(f'{{ node(id: "{unknown}") {{ id }} }}') == {"node": None}
 
@@ -276,12 +275,13 @@ NAMES = {
     4: "100% 通信_服务",
     5: 'O\'Reilly "话务" \\ 公司',
     6: "acme telecom",
+    8: "ＡＢＣ通信 Électricité ΩМ",
 }
 
 
 @pytest.fixture(scope="module")
 def registry(database: str) -> Iterator[System]:
-    """Six enterprises, found by their last digits; the second has filed 95012 and is watched, the third 950123."""
+    """Seven enterprises, found by their last digits; the second has filed 95012 and is watched, the third 950123."""
     with started(database) as system:
         system.known(
             *(registered(uscc=code(n), name=name, province="31" if n == 2 else "11") for n, name in NAMES.items()),
@@ -319,6 +319,11 @@ def found(system: System, **asked: Any) -> list[int]:
         ("e c", [3]),
         ("  acme call  ", [3]),
         ("acmecall", []),
+        ("ＡＢＣ", [8]),
+        ("ａｂｃ", [8]),
+        ("électricité", [8]),
+        ("ÉLECTRICITÉ", [8]),
+        ("ωм", [8]),
         ("(beijing)", [3]),
         ("%", [4]),
         ("0%", [4]),
@@ -331,12 +336,12 @@ def found(system: System, **asked: Any) -> list[int]:
         ("明日", []),
         ("未来", []),
         ("有", [1, 2]),
-        ("", [1, 2, 3, 4, 5, 6]),
-        ("   ", [1, 2, 3, 4, 5, 6]),
-        (None, [1, 2, 3, 4, 5, 6]),
+        ("", [1, 2, 3, 4, 5, 6, 8]),
+        ("   ", [1, 2, 3, 4, 5, 6, 8]),
+        (None, [1, 2, 3, 4, 5, 6, 8]),
         (code(3), [3]),
         (code(3).lower(), [3]),
-        (code(3)[3:12], [1, 2, 3, 4, 5, 6]),
+        (code(3)[3:12], [1, 2, 3, 4, 5, 6, 8]),
         (code(5)[10:], [5]),
         ("9111 0000 0000-0000 1", []),
         ("91110000 000000001", [1]),
@@ -345,7 +350,7 @@ def found(system: System, **asked: Any) -> list[int]:
         ("9501", [2, 3]),
         ("5012", []),
         ("96345", []),
-        ("9", [1, 2, 3, 4, 5, 6]),
+        ("9", [1, 2, 3, 4, 5, 6, 8]),
         ("😀", []),
         ("x" * 200, []),
     ],
@@ -356,7 +361,7 @@ def test_a_search_finds_codes_names_and_numbers(registry: System, search: str | 
 
 def test_a_search_is_narrowed_by_status_and_province(registry: System) -> None:
     assert found(registry, status="WATCH") == [2]
-    assert found(registry, status="GOOD") == [1, 3, 4, 5, 6]
+    assert found(registry, status="GOOD") == [1, 3, 4, 5, 6, 8]
     assert found(registry, status="DISHONEST") == []
     assert found(registry, status="UNKNOWN") == []
     assert found(registry, province="31") == [2]
@@ -388,7 +393,7 @@ def test_the_order_is_that_of_the_codes(registry: System) -> None:
     assert [edge["node"]["uscc"] for edge in edges] == sorted(code(n) for n in NAMES)
 
 
-@pytest.mark.parametrize("search", ["\u0000", "a\u0000b", "\u001f", "\u200b"])
+@pytest.mark.parametrize("search", ["\u0000", "a\u0000b", "\u200b"])
 def test_a_search_for_characters_that_no_name_has_finds_nobody_or_says_why(registry: System, search: str) -> None:
     answer = registry.post("query ($s: String) { enterprises(search: $s) { totalCount } }", {"s": search}).json()
     said = [error["extensions"]["code"] for error in answer.get("errors", [])]
@@ -400,7 +405,7 @@ def test_a_search_for_characters_that_no_name_has_finds_nobody_or_says_why(regis
 
 @pytest.fixture(scope="module")
 def log(database: str) -> Iterator[System]:
-    """A short log: two enterprises, a penalty that is voided, a complaint."""
+    """A short log: two enterprises, a penalty that is voided, a complaint, a licence."""
     with started(database) as system:
         system.known(
             registered(), registered(uscc=B), filed(), punished(), complained(), voided(ADOPTED + 4), renamed()
@@ -414,9 +419,9 @@ def positions(system: System, arguments: str = "") -> list[int]:
 
 
 def test_the_ledger_gives_its_events_in_order(log: System) -> None:
-    assert positions(log) == list(range(1 - ADOPTED, 8))
+    assert positions(log) == list(range(1 - ADOPTED, 9))
     assert positions(log, f"(after: {ADOPTED + 2}, first: 3)") == [3, 4, 5]
-    assert positions(log, f"(after: {ADOPTED + 7})") == []
+    assert positions(log, f"(after: {ADOPTED + 8})") == []
     assert positions(log, "(after: 9007199254740991)") == []
 
 
@@ -425,7 +430,7 @@ def test_events_are_narrowed_by_type_and_enterprise(log: System) -> None:
     assert positions(log, '(types: ["EnterpriseRegistered"], first: 1)') == [1]
     assert positions(log, f'(types: ["EnterpriseRegistered"], after: {ADOPTED + 1})') == [2]
     assert positions(log, "(types: [])") == []
-    assert positions(log, f'(uscc: "{A}")') == [1, 3, 4, 5, 6, 7]
+    assert positions(log, f'(uscc: "{A}")') == [1, 3, 4, 5, 6, 7, 8]
     assert positions(log, f'(uscc: "{A}", types: ["PenaltyImposed", "EventVoided"])') == [4, 6]
     assert positions(log, f'(uscc: "{A}", after: {ADOPTED + 3}, first: 2)') == [4, 5]
     assert positions(log, f'(uscc: "{C}")') == []
@@ -449,55 +454,56 @@ def test_one_event_is_found_by_its_position(log: System) -> None:
 
 
 def test_the_head_is_the_last_position(log: System) -> None:
-    assert log.ask("{ ledger { head } }", key=None)["ledger"]["head"] == ADOPTED + 7 == log.head
+    assert log.ask("{ ledger { head } }", key=None)["ledger"]["head"] == ADOPTED + 8 == log.head
 
 
 # Malformed arguments
 
 INVALID = [
-    ('enterprise(uscc: "91110000100012345X") { name }', "enterprise"),
-    ("enterprise(uscc: 91110000) { name }", "enterprise"),
-    ('enterprise(uscc: "") { name }', "enterprise"),
-    ('node(id: "enterprise-1") { id }', "node"),
-    ('enterprises(province: "71") { totalCount }', "enterprises"),
-    ('enterprises(search: "' + "x" * 201 + '") { totalCount }', "enterprises"),
-    ("enterprises(first: 0) { totalCount }", "enterprises"),
-    ("enterprises(first: 101) { totalCount }", "enterprises"),
-    ("enterprises(first: -1) { totalCount }", "enterprises"),
-    ("ledger { events(after: -1) { position } }", "ledger"),
-    ('ledger { events(after: "1") { position } }', "ledger"),
-    ("ledger { events(after: 1.5) { position } }", "ledger"),
-    ("ledger { events(after: 9007199254740992) { position } }", "ledger"),
-    ("ledger { events(after: true) { position } }", "ledger"),
-    ("ledger { events(first: 1001) { position } }", "ledger"),
-    ("ledger { events(first: 0) { position } }", "ledger"),
-    ('ledger { events(types: ["Nothing"]) { position } }', "ledger"),
-    ('ledger { events(uscc: "1") { position } }', "ledger"),
-    ("ledger { event(position: -1) { position } }", "ledger"),
-    ("ledger { event(position: null) { position } }", "ledger"),
-    ('credit(asOf: "2020-13-01") { status }', "of"),
-    ('credit(asOf: "1948-12-31") { status }', "of"),
-    ('credit(asOf: "2036-06-02") { status }', "of"),
-    ("credit(asOf: 20200101) { status }", "of"),
-    ("credit(knownAt: -1) { status }", "of"),
-    ('history(from: "yesterday") { totalCount }', "of"),
-    ('history(from: "2020-01-02", to: "2020-01-01") { totalCount }', "of"),
-    ("history(first: 101) { totalCount }", "of"),
-    ("history(first: 0) { totalCount }", "of"),
-    ('complaintCounts(from: "2020-01-01", to: "2020-1-2") { date }', "of"),
-    ('complaintCounts(from: "2020-01-02", to: "2020-01-01") { date }', "of"),
-    ('licences { inForce(asOf: "soon") }', "of"),
+    'enterprise(uscc: "91110000100012345X") { name }',
+    "enterprise(uscc: 91110000) { name }",
+    'enterprise(uscc: "") { name }',
+    'node(id: "enterprise-1") { id }',
+    'enterprises(province: "71") { totalCount }',
+    'enterprises(search: "' + "x" * 201 + '") { totalCount }',
+    "enterprises(first: 0) { totalCount }",
+    "enterprises(first: 101) { totalCount }",
+    "enterprises(first: -1) { totalCount }",
+    "ledger { events(after: -1) { position } }",
+    'ledger { events(after: "1") { position } }',
+    "ledger { events(after: 1.5) { position } }",
+    "ledger { events(after: 9007199254740992) { position } }",
+    "ledger { events(after: true) { position } }",
+    "ledger { events(first: 1001) { position } }",
+    "ledger { events(first: 0) { position } }",
+    'ledger { events(types: ["Nothing"]) { position } }',
+    'ledger { events(uscc: "1") { position } }',
+    "ledger { event(position: -1) { position } }",
+    *(
+        f'enterprise(uscc: "{A}") {{ {asked} }}'
+        for asked in (
+            'credit(asOf: "2020-13-01") { status }',
+            'credit(asOf: "1948-12-31") { status }',
+            'credit(asOf: "2036-06-02") { status }',
+            "credit(asOf: 20200101) { status }",
+            "credit(knownAt: -1) { status }",
+            'history(from: "yesterday") { totalCount }',
+            'history(from: "2020-01-02", to: "2020-01-01") { totalCount }',
+            "history(first: 101) { totalCount }",
+            "history(first: 0) { totalCount }",
+            'complaintCounts(from: "2020-01-01", to: "2020-1-2") { date }',
+            'complaintCounts(from: "2020-01-02", to: "2020-01-01") { date }',
+            'licences { inForce(asOf: "soon") }',
+        )
+    ),
 ]
 
 
-@pytest.mark.parametrize(("asked", "where"), INVALID, ids=[asked[:40] for asked, _ in INVALID])
-def test_a_malformed_argument_is_an_error_invalid(log: System, asked: str, where: str) -> None:
-    if "licences" in asked:
-        log.known(licensed()) if log.head == ADOPTED + 7 else None
-    query = f'{{ enterprise(uscc: "{A}") {{ {asked} }} }}' if where == "of" else f"{{ {asked} }}"
-    errors = log.errors(query)
-    assert [said for said, _ in errors] in (["INVALID"], ["BAD_DOCUMENT"] if "null" in asked else ["INVALID"])
-    assert len(errors[0][1]) < 1_500
+@pytest.mark.parametrize("asked", INVALID, ids=[asked[:50] for asked in INVALID])
+def test_a_malformed_argument_is_an_error_invalid(log: System, asked: str) -> None:
+    ((said, message),) = log.errors(f"{{ {asked} }}")
+    assert said == "INVALID"
+    assert len(message) < 1_500
 
 
 def test_a_refused_argument_is_named_with_what_is_legal_in_both_languages(shared: System) -> None:
@@ -519,103 +525,8 @@ def test_a_refused_argument_is_named_with_what_is_legal_in_both_languages(shared
         "{ enterprises(first: 3000000000) { totalCount } }",
         "query ($s: Strin) { enterprises(search: $s) { totalCount } }",
         "{ enterprises",
-        "",
+        "{ ledger { event(position: null) { position } } }",
     ],
 )
 def test_unknown_names_and_values_are_graphql_errors(shared: System, query: str) -> None:
     assert shared.codes(query) == ["BAD_DOCUMENT"]
-
-
-# How many statements
-
-
-class Statements:
-    """Counts what psycopg executes."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count = 0
-        for name in ("execute", "executemany"):
-            self._watch(monkeypatch, name, getattr(psycopg.Cursor, name))
-
-    def _watch(self, monkeypatch: pytest.MonkeyPatch, name: str, method: Any) -> None:
-        def counted(cursor: Any, *arguments: Any, **named: Any) -> Any:
-            self.count += 1
-            return method(cursor, *arguments, **named)
-
-        monkeypatch.setattr(psycopg.Cursor, name, counted)
-
-
-LIVES = """query ($first: Int) { enterprises(first: $first) { COUNT pageInfo { hasNextPage } edges { node {
-  name credit { status reasons { rule } timeline { status } }
-  licences { licenceNo inForce } numbers { number } accesses { accessId }
-  history(first: 3) { COUNT edges { node { position data ... on PenaltyImposed { documentNo } } } }
-  enforcementHistory(first: 2) { COUNT edges { node { position } } }
-  complaintCounts(from: "2020-01-01", to: "2020-12-31") { date received }
-} } } }"""
-
-
-@pytest.fixture(scope="module")
-def hundred(database: str) -> Iterator[System]:
-    """A hundred enterprises, each with a licence, a number, an access, an interview, a penalty and a complaint."""
-    with started(database) as system:
-        for n in range(100):
-            uscc, number = code(n), f"95{n:03d}"
-            system.record(
-                registered(uscc=uscc),
-                licensed(uscc=uscc, licenceNo=f"L-{n}"),
-                filed(uscc=uscc, number=number),
-                accessed(uscc=uscc, number=number, accessId=f"A-{n}"),
-                interviewed("2020-03-01", uscc=uscc),
-                punished("2020-04-01", uscc=uscc, documentNo=f"P-{n}"),
-                complained("2020-02-01", complaintId=f"C-{n}", displayedNumber=number),
-            )
-        system.settle()
-        system.runner.stop()
-        yield system
-        system.runner.start()
-
-
-@pytest.mark.parametrize("count", ["totalCount", ""])
-def test_a_page_costs_as_many_statements_whatever_its_size(
-    hundred: System, monkeypatch: pytest.MonkeyPatch, count: str
-) -> None:
-    query, costs = LIVES.replace("COUNT", count), []
-    for first in (1, 1, 10, 100):
-        with monkeypatch.context() as patch:
-            statements = Statements(patch)
-            edges = hundred.ask(query, {"first": first})["enterprises"]["edges"]
-            costs.append(statements.count)
-        assert len(edges) == first
-        assert all(edge["node"]["complaintCounts"] for edge in edges)
-        assert all(len(edge["node"]["history"]["edges"]) == 3 for edge in edges)
-    # The first request may have looked up its key; the later ones are alike.
-    assert costs[1] == costs[2] == costs[3]
-    assert costs[3] <= 10
-
-
-def test_a_total_is_counted_only_where_it_is_asked_for(hundred: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    def cost(count: str) -> int:
-        with monkeypatch.context() as patch:
-            statements = Statements(patch)
-            hundred.ask(LIVES.replace("COUNT", count), {"first": 5})
-            return statements.count
-
-    cost("")
-    assert cost("totalCount") == cost("") + 3
-
-
-def test_the_same_question_twice_in_a_request_is_looked_up_once(
-    hundred: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def cost(query: str) -> int:
-        with monkeypatch.context() as patch:
-            statements = Statements(patch)
-            hundred.ask(query)
-            return statements.count
-
-    cost("{ ledger { head } }")
-    history = "history(first: 2) { edges { node { position } } }"
-    once, twice = (
-        f'{{ enterprise(uscc: "{A}") {{ {h} }} }}'.replace(A, code(1)) for h in (history, f"{history} again: {history}")
-    )
-    assert cost(once) == cost(twice)

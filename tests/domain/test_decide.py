@@ -290,6 +290,10 @@ def test_a_version_is_adopted_once() -> None:
         book.when(*adopted(version=version.version)).then_refused("ALREADY_EXISTS version")
 
 
+def test_a_version_is_adopted_again_after_the_void_of_its_adoption() -> None:
+    given(adopted(), voided(1)).when(*adopted()).then_recorded()
+
+
 def test_an_adoption_counts_before_the_date_it_takes_effect() -> None:
     book = given(Stated("rulebookAdopted", {**adopted().fields, "effectiveOn": "2027-01-01"}))
     book.when(*adopted()).then_refused("ALREADY_EXISTS version")

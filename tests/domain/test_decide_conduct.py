@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from domain.events import PenaltyImposed
+from domain.complaints import attribution
+from domain.events import ComplaintReceived, PenaltyImposed
 from given import (
     TODAY,
     A,
@@ -166,6 +167,16 @@ def test_nothing_recorded_later_moves_a_complaint() -> None:
     assert book.add(resolved()).uscc is None
     assert book.add(resolved(complaintId="C-2")).uscc == A
     assert book.add(complained(complaintId="C-3")).uscc == B
+
+
+def test_to_whom_a_complaint_belongs_is_read_as_known_at_its_own_position() -> None:
+    book = given(registered(), complained(displayedNumber="95012"), filed())
+    complaint = book.history[1].event
+    assert isinstance(complaint, ComplaintReceived)
+    assert attribution(complaint, [book.number()], 1) is None
+    known_later = attribution(complaint, [book.number()], 3)
+    assert known_later is not None
+    assert known_later.uscc == A
 
 
 def test_a_complaint_and_its_resolution_have_the_tags_of_its_day_of_receipt() -> None:

@@ -258,6 +258,13 @@ def test_an_enterprise_shows_all_its_filings_with_their_terms_as_last_set_and_th
     assert of_b == [(7, d("2020-01-01"))]
 
 
+def test_an_ended_filing_keeps_the_terms_of_before_its_end() -> None:
+    again = [withdrawn("2019-01-01"), filed("2019-06-01"), amended("2020-01-01", use="热线")]
+    book = given(registered(), filed("2018-02-01"), *again)
+    shown = [(one.filed.position, one.use) for one, _ in filings(book.enterprise(), at("2026-01-01"))]
+    assert shown == [(2, "客服"), (4, "热线")]
+
+
 def test_a_voided_withdrawal_leaves_the_number_filed() -> None:
     book = given(registered(), filed(), withdrawn("2019-01-01"), voided(3))
     assert filing(book.number(), at("2020-01-01")) is not None

@@ -1,0 +1,152 @@
+"""`caseledger import`: a file into the ledger, with a progress bar and a file of what was rejected."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final, Self, TextIO
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from caseledger.importing import Importer, OtherFormat, Rejected, Tally
+from caseledger.lines import Source, Unreadable, other_format
+from caseledger.reporting import as_json, note
+from caseledger.settings import Settings
+from caseledger.wiring import System, open_system
+from domain.commands import Refusal
+from ledger.imports import ImportedLines, Rehearsal, RehearsedLines
+from ledger.ledger import Ledger
+
+SUFFIX: Final = ".rejected.jsonl"
+
+
+def import_file(settings: Settings, name: str, *, historical: bool, dry_run: bool, machine: bool) -> bool:
+    """Imports a file, or standard input for `-`, and says what came of it; whether no row was rejected.
+
+    `machine`: the summary as one JSON object. Raises Unreadable, ImportStopped and what open_system raises; the
+    summary of what went in before is printed all the same.
+    """
+    with Source(name) as source, open_system(settings) as system, _Rejections(name) as rejections:
+        importer = _importer(system, rejections, historical, dry_run)
+        began = time.monotonic()
+        try:
+            with ImportedLines(system.pool).alone(lambda: note("Another import is under way: waiting for its end.")):
+                _run(importer, source)
+        finally:
+            _summarise(importer.tally, time.monotonic() - began, dry_run, machine)
+            rejections.tell()
+    return importer.tally.rejected == 0
+
+
+def _importer(system: System, rejections: "_Rejections", historical: bool, dry_run: bool) -> Importer:
+    if dry_run:
+        ledger = Ledger(Rehearsal(system.pool), system.ledger.clock, system.ledger.rulebook)
+        return Importer(ledger, RehearsedLines(system.pool), rejections.add, historical=historical)
+    return Importer(system.ledger, ImportedLines(system.pool), rejections.add, historical=historical)
+
+
+def _run(importer: Importer, source: Source) -> None:
+    with _progress(source) as shown:
+        try:
+            for tally in importer.run(source.lines()):
+                shown(tally)
+        except OtherFormat as wrong:
+            raise other_format(source.name, wrong.first) from None
+
+
+def _summarise(tally: Tally, seconds: float, dry_run: bool, machine: bool) -> None:
+    if machine:
+        as_json(
+            {
+                "recorded": tally.recorded,
+                "replayed": tally.replayed,
+                "rejected": tally.rejected,
+                "seconds": round(seconds, 3),
+                "dryRun": dry_run,
+            }
+        )
+        return
+    verb = "would be recorded" if dry_run else "recorded"
+    rate = f" ({tally.recorded / seconds:,.0f} a second)" if tally.recorded and not dry_run else ""
+    print(
+        f"{tally.recorded:,} facts {verb}, {tally.replayed:,} were in before, {tally.rejected:,} rejected, "
+        f"in {seconds:,.1f} s{rate}",
+        flush=True,
+    )
+
+
+@contextmanager
+def _progress(source: Source) -> Iterator[Any]:
+    """Gives a function that shows a tally: as a bar on a terminal, and not at all in a pipe."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("0 facts", total=source.size)
+
+        def show(tally: Tally) -> None:
+            done = tally.recorded + tally.replayed + tally.rejected
+            progress.update(task, completed=source.read, description=f"{done:,} facts, {tally.rejected:,} rejected")
+
+        yield show
+
+
+class _Rejections:
+    """The file of rejected rows: FILE.rejected.jsonl, made with the first of them, of the last import alone."""
+
+    def __init__(self, name: str) -> None:
+        self.path = Path(f"stdin{SUFFIX}" if name == "-" else f"{name}{SUFFIX}")
+        self._stack = ExitStack()
+        self._file: TextIO | None = None
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def add(self, rejected: Rejected) -> None:
+        self._count += 1
+        if self._file is None:
+            self._file = self._stack.enter_context(self._open())
+        self._file.write(msgspec.json.encode(_described(rejected)).decode() + "\n")
+
+    def tell(self) -> None:
+        if self._count:
+            note(f"The rejected rows are in {self.path}, each with its line, field and reason.")
+
+    def _open(self) -> TextIO:
+        try:
+            # For its owner alone: rows may hold personal data.
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        return os.fdopen(descriptor, "w", encoding="utf-8")
+
+    def _unwritable(self, error: OSError) -> Unreadable:
+        return Unreadable(
+            f"Rejected rows cannot be written to {self.path} ({error.strerror}). Copy the file to a folder that this "
+            "user may write, and import it there: what is in already is not added again."
+        )
+
+
+def _described(rejected: Rejected) -> Mapping[str, Any]:
+    first, *others = (_reason(each) for each in rejected.refusals)
+    return {"line": rejected.number, **first, **({"others": others} if others else {}), "sent": rejected.sent}
+
+
+def _reason(refusal: Refusal) -> dict[str, Any]:
+    rules = {"rules": [fired.rule for fired in refusal.reasons]} if refusal.reasons else {}
+    said = {"code": refusal.code.value, "reason": refusal.text.en, "reasonZh": refusal.text.zh}
+    return {"field": refusal.path, **said, **rules}

@@ -1,0 +1,215 @@
+"""The command line. Each command is a function here that reads its options and calls the module that does the work.
+
+Errors that people can mend are one sentence on standard error and exit code 2; what nobody foresaw is code 1 and a line
+in the home's caseledger.log, without the data that was worked on.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import psycopg
+import typer
+from psycopg_pool import PoolTimeout
+
+from caseledger.import_command import import_file
+from caseledger.importing import ImportStopped
+from caseledger.lines import Unreadable
+from caseledger.logs import where
+from caseledger.postgres import PostgresError
+from caseledger.reporting import as_json, as_table, note
+from caseledger.settings import HOME, SettingsError, read_settings
+from caseledger.wiring import DatabaseError, open_system
+from domain.callers import Role
+from domain.identifiers import Malformed
+from ledger.keys import SCOPES, KeyInfo
+from ledger.migrations import MigrationError
+
+FAILED: Final = 1
+"""What a command checked does not hold; rows were rejected; or something that nobody foresaw."""
+WRONG: Final = 2
+"""Wrong usage, or a place that cannot be used as it is."""
+
+app = typer.Typer(
+    name="caseledger",
+    help="A ledger of regulatory cases: what is recorded stays, and every answer says what it knows.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+keys_app = typer.Typer(help="API keys: who may ask the ledger for what.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(keys_app, name="keys")
+
+Machine = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
+
+
+class _Debug:
+    on = False
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the whole trace of an error that nobody foresaw.")] = False,
+) -> None:
+    _Debug.on = debug
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; others than 127.0.0.1 are open to the network.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 1,
+) -> None:
+    """Serve the GraphQL API and its console until SIGTERM or Ctrl-C."""
+    from caseledger import serving  # the web server's modules take a second to load
+
+    serving.serve(read_settings(), host, port, workers)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="File of facts, gzip or not; - for standard input.")],
+    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Format of the file: jsonl.")] = "jsonl",
+    historical: Annotated[
+        bool, typer.Option("--historical", help="Record licences, filings and accesses as facts of the past.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Weigh every fact and record nothing.")] = False,
+    machine: Machine = False,
+) -> int:
+    """Record facts from a file, one a line as {"licenceGranted": {...}}; what is in already is not added again."""
+    if format_ != "jsonl":
+        raise typer.TyperException(f"--format is one of jsonl; got {format_}")
+    whole = import_file(read_settings(), file, historical=historical, dry_run=dry_run, machine=machine)
+    return 0 if whole else FAILED
+
+
+@app.command()
+def status(machine: Machine = False) -> None:
+    """Show the database, the head of the ledger and how far each projection is."""
+    from caseledger.status import status_of
+
+    with open_system(read_settings()) as system:
+        found = status_of(system)
+    if machine:
+        as_json(found)
+        return
+    print(f"database  {found['database']} (PostgreSQL {found['postgresql']})\nhead      {found['head']}")
+    rows = [(each["name"], each["position"], each["lag"]) for each in found["projections"]]
+    as_table(("projection", "position", "lag"), rows, of="projections")
+
+
+@app.command()
+def demo() -> None:
+    """Fill an empty ledger with an invented history and print a key for each role."""
+    from caseledger.demo import fill
+
+    with open_system(read_settings()) as system:
+        filled = fill(system)
+    note(f"{filled.events} events of {filled.enterprises} invented enterprises were recorded.")
+    as_table(("role", "for", "key"), filled.keys, of="keys")
+
+
+@keys_app.command("create")
+def keys_create(
+    role: Annotated[str, typer.Option(metavar="ROLE", help=f"One of {', '.join(Role)}.")],
+    name: Annotated[str, typer.Option(help="Who holds it, for the list.")] = "",
+    carrier: Annotated[str | None, typer.Option(metavar="CODE", help="The carrier that it speaks for.")] = None,
+    authority: Annotated[
+        str | None, typer.Option(metavar="CODE", help="The authority that it speaks for: MIIT or CA-nn.")
+    ] = None,
+    scope: Annotated[list[str] | None, typer.Option(help=f"More that it may: {', '.join(SCOPES)}.")] = None,
+) -> None:
+    """Make a key and print it, this once."""
+    with open_system(read_settings()) as system:
+        key, made = system.keys.create(role, name=name, carrier=carrier, authority=authority, scopes=scope or ())
+    print(key, flush=True)
+    note(f"This is the {made.role} key {made.id}. It is shown this once: keep it safe. Send it as Authorization: Bearer KEY.")
+
+
+@keys_app.command("list")
+def keys_list(machine: Machine = False) -> None:
+    """List the keys, without their secrets."""
+    with open_system(read_settings()) as system:
+        found = [_described(info) for info in system.keys.list()]
+    if machine:
+        as_json({"keys": found})
+    else:
+        as_table(list(_described_names), [list(each.values()) for each in found], of="keys")
+
+
+@keys_app.command("revoke")
+def keys_revoke(id_: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it.")]) -> None:
+    """Revoke a key; it is refused within five seconds."""
+    with open_system(read_settings()) as system:
+        revoked = system.keys.revoke(id_)
+    note(f"The {revoked.role} key {revoked.id} is revoked.")
+
+
+_described_names: Final = ("id", "role", "name", "carrier", "authority", "scopes", "createdAt", "revokedAt")
+
+
+def _described(info: KeyInfo) -> dict[str, Any]:
+    values = (info.id, info.role.value, info.name, info.carrier, info.authority, list(info.scopes))
+    return dict(zip(_described_names, (*values, info.created_at, info.revoked_at), strict=True))
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs a command and gives its exit code; whatever happens, no trace of it reaches the terminal unasked."""
+    _Debug.on = False
+    try:
+        code = app(list(arguments), standalone_mode=False, prog_name="caseledger")
+        return code if isinstance(code, int) else 0
+    except typer.TyperException as error:
+        return _say(_usage(error), WRONG)
+    except (PostgresError, MigrationError, DatabaseError, SettingsError, Malformed, Unreadable, ImportStopped) as error:
+        return _say(str(error), WRONG)
+    except (psycopg.OperationalError, PoolTimeout):
+        return _say("The database went away. See that it runs, then try again: nothing is recorded twice.", FAILED)
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("Stopped. What was recorded stays.", FAILED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        return _unforeseen(error)
+
+
+def _say(sentence: str, code: int) -> int:
+    print(sentence, file=sys.stderr, flush=True)
+    return code
+
+
+def _usage(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "caseledger"
+    return f"{error.format_message().rstrip('.')}. See `{path} --help`."
+
+
+def _unforeseen(error: Exception) -> int:
+    if _Debug.on:
+        raise error
+    try:
+        home = read_settings().home
+    except SettingsError:
+        home = Path(HOME)
+    log = home / "caseledger.log"
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC).isoformat()}\n{where(error)}\n")
+    except OSError:
+        return _say("Internal error; run it again as `caseledger --debug …` to see where.", FAILED)
+    return _say(f"Internal error, see the log {log}; `caseledger --debug …` shows more.", FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What commands print: tables for people, one JSON object for programs."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from domain.identifiers import instant_text
+
+
+def note(text: str) -> None:
+    """A line for the person at the terminal, beside what the command gives."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def as_json(value: Mapping[str, Any]) -> None:
+    """One JSON object in one line on standard output; instants as the ledger writes them."""
+    print(msgspec.json.encode(_plain(value)).decode(), flush=True)
+
+
+def as_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, of: str) -> None:
+    """A table on standard output, or a sentence where it has no rows."""
+    if not rows:
+        print(f"There are no {of}.", flush=True)
+        return
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row))
+    console = Console()
+    # In a pipe nothing is cut to the width of a screen that is not there.
+    console.print(table, width=None if console.is_terminal else max(console.width, 400))
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return instant_text(value)[:19].replace("T", " ") + "Z"
+    return " ".join(value) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return instant_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value

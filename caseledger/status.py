@@ -1,0 +1,25 @@
+"""`caseledger status`: where the ledger is and how far each projection has read it."""
+
+from typing import Any
+
+from caseledger.wiring import System
+from projections.all import all_projections
+
+
+def status_of(system: System) -> dict[str, Any]:
+    """Database, head, and each projection's position and lag, in events."""
+    with system.pool.connection() as conn:
+        version = conn.info.server_version
+        row = conn.execute("SELECT position FROM head").fetchone()
+        reached = dict(conn.execute("SELECT name, position FROM projections").fetchall())
+    head = row[0] if row else 0
+    names = [each.name for each in all_projections(system.ledger.streams, system.ledger.rulebook)]
+    return {
+        "database": system.settings.place,
+        "postgresql": f"{version // 10_000}.{version % 10_000}",
+        "schema": system.settings.schema,
+        "head": head,
+        "projections": [
+            {"name": name, "position": reached.get(name, 0), "lag": head - reached.get(name, 0)} for name in names
+        ],
+    }
