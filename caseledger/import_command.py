@@ -1,7 +1,6 @@
 """`caseledger import`: a file into the ledger, with a progress bar and a file of what was rejected."""
 
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,10 +9,11 @@ from typing import Any, Final, Self, TextIO
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from caseledger.errors import Unreadable
 from caseledger.importing import Importer, OtherFormat, Rejected, Tally
-from caseledger.lines import Source, Unreadable, other_format
+from caseledger.lines import Source, open_source, other_format
 from caseledger.reporting import as_json, note
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
@@ -30,7 +30,7 @@ def import_file(settings: Settings, name: str, *, historical: bool, dry_run: boo
     `machine`: the summary as one JSON object. Raises Unreadable, ImportStopped and what open_system raises; the
     summary of what went in before is printed all the same.
     """
-    with Source(name) as source, open_system(settings) as system, _Rejections(name) as rejections:
+    with open_source(name) as source, open_system(settings) as system, _Rejections(name) as rejections:
         importer = _importer(system, rejections, historical, dry_run)
         began = time.monotonic()
         try:

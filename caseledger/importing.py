@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from caseledger.lines import Line, Unreadable
+from caseledger.errors import ImportStopped, Unreadable
+from caseledger.lines import Line
 from domain.commands import Code, Refusal, refusal
 from domain.events import RECORDABLE
 from ledger.entry import canonical
@@ -32,10 +33,6 @@ class OtherFormat(Exception):
     def __init__(self, first: bytes) -> None:
         super().__init__("not JSON Lines")
         self.first = first
-
-
-class ImportStopped(Exception):
-    """The import cannot go on; the message says why and what to do. What was recorded before stays."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ import gzip
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple, Self, cast
+from typing import BinaryIO, Final, NamedTuple, cast
 
+from caseledger.errors import Unreadable
 from domain.text import shown
 
 LONGEST: Final = 8 * 1024 * 1024
@@ -34,33 +35,27 @@ class Line(NamedTuple):
     text: bytes
 
 
-class Unreadable(Exception):
-    """The file cannot be read, not to its end, or not as lines of JSON; the message says why and what to do."""
+@contextmanager
+def open_source(name: str) -> "Iterator[Source]":
+    """The file of that name, or standard input for `-`. Raises Unreadable when it cannot be opened."""
+    if name == "-":
+        yield Source("standard input", sys.stdin.buffer)
+        return
+    with ExitStack() as stack:
+        try:
+            raw = stack.enter_context(Path(name).open("rb"))
+        except OSError as error:
+            raise Unreadable(f"{name} cannot be read: {error.strerror}.") from None
+        yield Source(name, raw, Path(name).stat().st_size)
 
 
 class Source:
-    """A file, or standard input for `-`, open for reading; use it as a context manager.
+    """Bytes that are read once, as lines. `size`: how many they are, None where that is not known."""
 
-    Raises Unreadable when it cannot be opened; `lines` when it cannot be read on, after the lines that could be.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = "standard input" if name == "-" else name
-        self._stack = ExitStack()
-        try:
-            if name == "-":
-                self._raw = cast(BinaryIO, sys.stdin.buffer)
-            else:
-                self._raw = self._stack.enter_context(Path(name).open("rb"))
-        except OSError as error:
-            raise Unreadable(f"{name} cannot be read: {error.strerror}.") from None
-        self.size = None if name == "-" else Path(name).stat().st_size
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def __init__(self, name: str, raw: BinaryIO, size: int | None = None) -> None:
+        self.name = name
+        self.size = size
+        self._raw = raw
 
     @property
     def read(self) -> int:
@@ -68,7 +63,10 @@ class Source:
         return 0 if self.size is None else self._raw.tell()
 
     def lines(self) -> Iterator[Line]:
-        """The lines that are not empty, without their line ends."""
+        """The lines that are not empty, without their line ends.
+
+        Raises Unreadable when it cannot be read on, after the lines that could be.
+        """
         try:
             # Standard input and files are buffered: both can look ahead.
             beginning: bytes = self._raw.peek(2)[:2]  # type: ignore[attr-defined]

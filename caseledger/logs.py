@@ -7,18 +7,16 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
-from types import TracebackType
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import structlog
 
 _EventDict: TypeAlias = MutableMapping[str, Any]
-_ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def configure_logs(level: int = logging.INFO) -> None:
     """Sends structlog's and the standard library's logs to standard error."""
-    shared: Final = [
+    shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _where_it_failed,

@@ -4,6 +4,7 @@ Errors that people can mend are one sentence on standard error and exit code 2; 
 in the home's caseledger.log, without the data that was worked on.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -15,14 +16,13 @@ import psycopg
 import typer
 from psycopg_pool import PoolTimeout
 
+from caseledger.errors import SettingsError, Unusable
 from caseledger.import_command import import_file
-from caseledger.importing import ImportStopped
-from caseledger.lines import Unreadable
-from caseledger.logs import where
+from caseledger.logs import configure_logs, where
 from caseledger.postgres import PostgresError
 from caseledger.reporting import as_json, as_table, note
-from caseledger.settings import HOME, SettingsError, read_settings
-from caseledger.wiring import DatabaseError, open_system
+from caseledger.settings import HOME, read_settings
+from caseledger.wiring import open_system
 from domain.callers import Role
 from domain.identifiers import Malformed
 from ledger.keys import SCOPES, KeyInfo
@@ -53,14 +53,18 @@ class _Debug:
 
 @app.callback()
 def options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the whole trace of an error that nobody foresaw.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the whole trace of an error that nobody foresaw.")
+    ] = False,
 ) -> None:
     _Debug.on = debug
 
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; others than 127.0.0.1 are open to the network.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than 127.0.0.1 are open to the network.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 1,
 ) -> None:
@@ -103,12 +107,16 @@ def status(machine: Machine = False) -> None:
 
 
 @app.command()
-def demo() -> None:
+def demo(machine: Machine = False) -> None:
     """Fill an empty ledger with an invented history and print a key for each role."""
     from caseledger.demo import fill
 
     with open_system(read_settings()) as system:
         filled = fill(system)
+    if machine:
+        keys = [{"role": role, "for": whom, "key": key} for role, whom, key in filled.keys]
+        as_json({"events": filled.events, "enterprises": filled.enterprises, "keys": keys})
+        return
     note(f"{filled.events} events of {filled.enterprises} invented enterprises were recorded.")
     as_table(("role", "for", "key"), filled.keys, of="keys")
 
@@ -127,7 +135,9 @@ def keys_create(
     with open_system(read_settings()) as system:
         key, made = system.keys.create(role, name=name, carrier=carrier, authority=authority, scopes=scope or ())
     print(key, flush=True)
-    note(f"This is the {made.role} key {made.id}. It is shown this once: keep it safe. Send it as Authorization: Bearer KEY.")
+    note(
+        f"This is the {made.role} key {made.id}. It is shown this once: keep it safe. Send it as Authorization: Bearer KEY."
+    )
 
 
 @keys_app.command("list")
@@ -142,7 +152,9 @@ def keys_list(machine: Machine = False) -> None:
 
 
 @keys_app.command("revoke")
-def keys_revoke(id_: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it.")]) -> None:
+def keys_revoke(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it.")],
+) -> None:
     """Revoke a key; it is refused within five seconds."""
     with open_system(read_settings()) as system:
         revoked = system.keys.revoke(id_)
@@ -164,12 +176,14 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Runs a command and gives its exit code; whatever happens, no trace of it reaches the terminal unasked."""
     _Debug.on = False
+    # Libraries keep quiet: what a person has to know of an error is the one sentence. `serve` logs.
+    configure_logs(logging.CRITICAL)
     try:
         code = app(list(arguments), standalone_mode=False, prog_name="caseledger")
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:
         return _say(_usage(error), WRONG)
-    except (PostgresError, MigrationError, DatabaseError, SettingsError, Malformed, Unreadable, ImportStopped) as error:
+    except (Unusable, PostgresError, MigrationError, Malformed) as error:
         return _say(str(error), WRONG)
     except (psycopg.OperationalError, PoolTimeout):
         return _say("The database went away. See that it runs, then try again: nothing is recorded twice.", FAILED)
@@ -191,7 +205,8 @@ def _say(sentence: str, code: int) -> int:
 def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "caseledger"
-    return f"{error.format_message().rstrip('.')}. See `{path} --help`."
+    message = error.format_message().rstrip(".")
+    return message if message.startswith("Usage:") else f"{message}. See `{path} --help`."
 
 
 def _unforeseen(error: Exception) -> int:

@@ -1,7 +1,7 @@
 """`caseledger replay`: decides every recorded decision again from the events alone, in several processes."""
 
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -9,16 +9,19 @@ from itertools import islice
 from multiprocessing import get_context
 from typing import Final
 
-from eventsourcing.dcb.api import DCBQuery, DCBQueryItem
+from eventsourcing.dcb.api import DCBQuery, DCBQueryItem, DCBSequencedEvent
 
 from domain.events import GateDecided
+from domain.recorded import bearer
 from domain.rulebook import RULEBOOK, Version
 from ledger.entry import opened
 from ledger.migrations import Pool, open_pool
 from ledger.recorder import PostgresRecorder
-from ledger.replay import Replayed, replay
+from ledger.replay import Replayed, UnknownVersion, replay
 from ledger.streams import Streams
 
+WINDOW: Final = 10_000
+"""Decisions of the log, in its order, that are sorted by enterprise, so that one reading of its events serves many."""
 AT_A_TIME: Final = 200
 """Decisions that are read and decided together."""
 AHEAD: Final = 4
@@ -68,18 +71,19 @@ def replay_all(
 
     `progress` is called with the number of decisions of each finished batch. Raises UnknownVersion.
     """
+    _check(version)
     report = Report()
     workers = processes or os.cpu_count() or 1
-    batches = _batches(_entries(pool, upto))
     start = get_context("spawn")
     with ProcessPoolExecutor(workers, start, _connect, (str(pool.conninfo), schema)) as executor:
-        waiting: list[Future[Report]] = []
-        for batch in batches:
+        waiting: deque[Future[Report]] = deque()
+        for batch in _batches(_decisions(pool, upto)):
             waiting.append(executor.submit(_replay_batch, batch, version.version if version else None))
             if len(waiting) >= workers * AHEAD:
-                _take(report, waiting.pop(0), progress)
+                _take(report, waiting.popleft(), progress)
         for future in waiting:
             _take(report, future, progress)
+    report.differences.sort(key=lambda difference: difference.position)
     return report
 
 
@@ -93,7 +97,16 @@ def replay_one(pool: Pool, decision_id: str, version: Version | None = None) -> 
 
 def count(pool: Pool, upto: int | None = None) -> int:
     """How many decisions there are, for a progress bar."""
-    return sum(1 for _ in _entries(pool, upto))
+    with pool.connection() as database:
+        row = database.execute(_COUNT, {"type": GateDecided.__name__, "upto": upto}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _check(version: Version | None) -> None:
+    """Other processes find a version by its name, so it must be the program's own."""
+    if version is not None and RULEBOOK.named(version.version) != version:
+        legal = ", ".join(known.version for known in RULEBOOK.versions)
+        raise UnknownVersion(f"the rulebook has no version {version.version}; its versions are {legal}")
 
 
 def _take(report: Report, future: "Future[Report]", progress: Callable[[int], None]) -> None:
@@ -102,17 +115,18 @@ def _take(report: Report, future: "Future[Report]", progress: Callable[[int], No
     progress(done.decisions)
 
 
-def _entries(pool: Pool, upto: int | None) -> Iterator[bytes]:
-    query = DCBQuery(items=[DCBQueryItem(types=[GateDecided.__name__])])
-    for event in PostgresRecorder(pool).read(query):
-        if upto is not None and event.position > upto:
+def _decisions(pool: Pool, upto: int | None) -> Iterator[DCBSequencedEvent]:
+    for found in PostgresRecorder(pool).read(DCBQuery(items=[DCBQueryItem(types=[GateDecided.__name__])])):
+        if upto is not None and found.position > upto:
             return
-        yield event.event.data
+        yield found
 
 
-def _batches(entries: Iterator[bytes]) -> Iterator[list[bytes]]:
-    while batch := list(islice(entries, AT_A_TIME)):
-        yield batch
+def _batches(decisions: Iterator[DCBSequencedEvent]) -> Iterator[list[bytes]]:
+    while window := list(islice(decisions, WINDOW)):
+        window.sort(key=lambda found: bearer(found.event.tags) or "")
+        for begin in range(0, len(window), AT_A_TIME):
+            yield [found.event.data for found in window[begin : begin + AT_A_TIME]]
 
 
 _streams: Streams | None = None
@@ -162,3 +176,8 @@ def _turned(made: Replayed) -> list[str]:
     were = {reason.rule for reason in made.decision.reasons}
     are = {reason.rule for reason in made.again.reasons}
     return sorted(were ^ are)
+
+
+_COUNT: Final = (
+    "SELECT count(*) FROM events WHERE type = %(type)s AND (%(upto)s::bigint IS NULL OR position <= %(upto)s)"
+)

@@ -30,9 +30,9 @@ def as_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, of: str) 
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(_shown(value) for value in row))
-    console = Console()
     # In a pipe nothing is cut to the width of a screen that is not there.
-    console.print(table, width=None if console.is_terminal else max(console.width, 400))
+    console = Console()
+    (console if console.is_terminal else Console(width=1_000)).print(table)
 
 
 def _shown(value: Any) -> str:

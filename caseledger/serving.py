@@ -24,6 +24,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from caseledger.errors import CannotServe
 from caseledger.logs import configure_logs, where
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
@@ -37,10 +38,6 @@ RESTART_SECONDS: Final = 1.0
 Factory = Callable[[System], ASGIApp]
 
 log = structlog.get_logger(__name__)
-
-
-class CannotServe(Exception):
-    """The server cannot listen or run; the message says why and what to do."""
 
 
 class _Stop(BaseException):
@@ -150,7 +147,11 @@ class _Server(uvicorn.Server):
 
 
 def _run(
-    system: System, listener: socket.socket, factory: Factory, announce: Callable[[], None], parent: Connection | None = None
+    system: System,
+    listener: socket.socket,
+    factory: Factory,
+    announce: Callable[[], None],
+    parent: Connection | None = None,
 ) -> None:
     """Serves in this process until a signal comes or the parent is gone."""
     system.runner.start()

@@ -15,6 +15,7 @@ import psycopg
 from dotenv import dotenv_values
 from psycopg.conninfo import conninfo_to_dict
 
+from caseledger.errors import SettingsError
 from domain.text import shown
 from ledger.migrations import DEFAULT_SCHEMA
 
@@ -31,10 +32,6 @@ KNOWN: Final = (
 
 HOME: Final = "./.caseledger"
 _SCHEMA: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,49}")
-
-
-class SettingsError(Exception):
-    """A setting that cannot be used; the message says which, what is legal and never what secret it holds."""
 
 
 @dataclass(frozen=True, slots=True)

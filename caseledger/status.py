@@ -11,7 +11,7 @@ def status_of(system: System) -> dict[str, Any]:
     with system.pool.connection() as conn:
         version = conn.info.server_version
         row = conn.execute("SELECT position FROM head").fetchone()
-        reached = dict(conn.execute("SELECT name, position FROM projections").fetchall())
+        reached: dict[str, int] = dict(conn.execute("SELECT name, position FROM projections").fetchall())
     head = row[0] if row else 0
     names = [each.name for each in all_projections(system.ledger.streams, system.ledger.rulebook)]
     return {

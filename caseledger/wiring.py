@@ -8,7 +8,9 @@ from typing import Final
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from caseledger.errors import DatabaseError
 from caseledger.postgres import CarriedPostgres
+from caseledger.reporting import note
 from caseledger.settings import Settings, described
 from domain.text import shown
 from ledger.entry import seal
@@ -26,10 +28,6 @@ MIGRATIONS: Final = LEDGER_MIGRATIONS + KEY_MIGRATIONS + IMPORT_MIGRATIONS + PRO
 OLDEST_SERVER: Final = 15
 POOL_SIZE: Final = 16
 """Connections of one process; the carried PostgreSQL takes 200."""
-
-
-class DatabaseError(Exception):
-    """The database of the settings cannot be used; the message says why, without its password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +87,11 @@ def _reason(error: psycopg.OperationalError, conninfo: str) -> str:
     said = lines[-1].rpartition("FATAL:")[2].strip() if lines else "no reason was given"
     password = conninfo_to_dict(conninfo).get("password")
     return shown(said.replace(str(password), "…") if password else said, limit=200)
+
+
+def catch_up(system: System) -> None:
+    """Brings the projections to the head, or leaves it to a server where that fails: what was recorded is recorded."""
+    try:
+        system.runner.catch_up()
+    except Exception as error:
+        note(f"The read models are behind ({type(error).__name__}); a running server brings them on.")

@@ -1,13 +1,19 @@
-"""Facts as bytes, for snapshots: MessagePack of every fact, under a version that follows from what an event is."""
+"""Facts as bytes, for snapshots: MessagePack of every fact, under a version that follows from what an event is.
+
+Personal fields are left out: no rule reads them, and what is erased from the log must not live on in a snapshot.
+"""
 
 from datetime import date
+from functools import cache
 from hashlib import sha256
 from typing import Final, get_type_hints
 
 import msgspec
+from msgspec.structs import replace
 
 from domain.events import EVENTS, Event
 from domain.facts import Fact, Facts
+from domain.shape import fields_of
 
 FORMAT: Final = 1
 """To be raised when facts are folded or written in another way, so that every snapshot is folded anew."""
@@ -35,11 +41,14 @@ _EVENTS: Final = {name: msgspec.msgpack.Decoder(cls) for name, cls in EVENTS.ite
 
 def facts_version() -> str:
     """A hash of the format and of every event's fields: a snapshot under another one is not read."""
-    shapes = [f"{name}:{get_type_hints(cls, include_extras=False)}" for name, cls in EVENTS.items()]
+    shapes = [
+        f"{name}:{get_type_hints(cls, include_extras=False)}:{sorted(_personal(cls))}" for name, cls in EVENTS.items()
+    ]
     return sha256("\n".join([str(FORMAT), *shapes]).encode()).hexdigest()
 
 
 def dumped(facts: Facts) -> bytes:
+    """Every fact, its personal fields left out."""
     kept = [
         _Kept(
             type=type(fact.event).__name__,
@@ -48,14 +57,25 @@ def dumped(facts: Facts) -> bytes:
             uscc=fact.uscc,
             historical=fact.historical,
             voided_by=fact.voided_by,
-            event=msgspec.Raw(_ENCODER.encode(fact.event)),
+            event=msgspec.Raw(_ENCODER.encode(_impersonal(fact.event))),
         )
         for fact in facts.all()
     ]
     return _ENCODER.encode(_Snapshot(facts.position, kept))
 
 
+def _impersonal(event: Event) -> Event:
+    personal = _personal(type(event))
+    return replace(event, **personal) if personal else event
+
+
+@cache
+def _personal(cls: type[Event]) -> dict[str, None]:
+    return {field.name: None for field in fields_of(cls) if field.personal}
+
+
 def loaded(data: bytes) -> Facts:
+    """The facts that `dumped` wrote under the same version; None stands for what was personal."""
     snapshot = _DECODER.decode(data)
     facts = Facts()
     for kept in snapshot.facts:

@@ -1,7 +1,10 @@
 """Snapshots of folds: where a long history was last folded to, and under which version of the facts."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
+
+from psycopg import errors
 
 from domain.facts import Facts
 from domain.facts_format import dumped, facts_version, loaded
@@ -12,7 +15,7 @@ EVERY: Final = 200
 
 
 class Snapshots:
-    """Folds kept in the database. Personal fields never come into one (see `ledger.streams`)."""
+    """Folds kept in the database, without personal fields (`domain.facts_format`)."""
 
     def __init__(self, pool: Pool, version: str | None = None) -> None:
         self._pool = pool
@@ -25,10 +28,10 @@ class Snapshots:
         return {tag: loaded(facts) for tag, facts in rows}
 
     def keep(self, folds: Mapping[str, Facts]) -> None:
-        """Keeps folds that are ahead of what is kept of them."""
+        """Keeps folds that are ahead of what is kept of them; a standby, where nothing can be kept, keeps none."""
         rows = [(tag, facts.position, self._version, dumped(facts)) for tag, facts in sorted(folds.items())]
         if rows:
-            with self._pool.connection() as database:
+            with self._pool.connection() as database, suppress(errors.ReadOnlySqlTransaction):
                 database.execute(_KEEP, [list(column) for column in zip(*rows, strict=True)])
 
 

@@ -5,7 +5,7 @@ goes on seeing its own head. Keeping is only quickness: every read asks the log 
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from threading import Lock
 from typing import Final, Protocol
 
@@ -44,8 +44,7 @@ class Streams:
         held = dict(folds)
         head, newer = self._log.read_streams({tag: facts.position for tag, facts in folds.items()})
         fresh: set[str] = set()
-        for sequenced in newer:
-            recorded = opened(sequenced.event.data)
+        for recorded in _opened(newer):
             for tag in recorded.tags:
                 if tag in folds and folds[tag].position < recorded.position:
                     if tag not in fresh:
@@ -60,10 +59,9 @@ class Streams:
         """The folds of tags from the log alone, up to a position, and how many events were read."""
         folds = {tag: Facts() for tag in tags}
         _, found = self._log.read_streams(dict.fromkeys(folds, 0), known_at)
-        for sequenced in found:
-            recorded = opened(sequenced.event.data)
+        for recorded in _opened(found):
             for tag in recorded.tags:
-                if tag in folds:
+                if tag in folds and folds[tag].position < recorded.position:
                     folds[tag].evolve(recorded)
         return folds, len(found)
 
@@ -71,6 +69,8 @@ class Streams:
         """What is kept of each tag: in memory, else as a snapshot, else nothing yet."""
         with self._lock:
             folds = {tag: self._kept[tag] for tag in tags if tag in self._kept}
+            for tag in folds:
+                self._kept.move_to_end(tag)
         missing = [tag for tag in tags if tag not in folds]
         snapped = [tag for tag in missing if tag.startswith(SNAPPED)]
         if snapped and self._snapshots:
@@ -98,4 +98,8 @@ class Streams:
 
 
 def opened_all(found: Iterable[DCBSequencedEvent]) -> list[Recorded]:
-    return [opened(sequenced.event.data) for sequenced in found]
+    return list(_opened(found))
+
+
+def _opened(found: Iterable[DCBSequencedEvent]) -> Iterator[Recorded]:
+    return (opened(sequenced.event.data) for sequenced in found)

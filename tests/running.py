@@ -61,6 +61,11 @@ mutation ($input: RecordInput!) {
 }
 """
 
+READ_MODELS: Final = tuple(
+    file.stem for migration in PROJECTION_MIGRATIONS for file in migration.files if file.stem != "projections"
+)
+_ROWS: Final = "SELECT to_jsonb(row) - 'id' FROM {} AS row"
+
 _names = (f"test_{getpid()}_{number}" for number in count(1_000_001))
 _keys = (f"key-{number}" for number in count(1))
 
@@ -144,6 +149,18 @@ class System:
         recorded = self.record(*facts)
         self.settle()
         return recorded
+
+    def tables(self) -> dict[str, list[Any]]:
+        """The rows of every read model, without the ids that the database gives; the runner should stand still."""
+        with self.pool.connection() as database:
+            return {name: sorted(database.execute(_ROWS.format(name).encode()), key=repr) for name in READ_MODELS}
+
+    def forget(self) -> None:
+        """Empties every read model, as if nothing had been projected."""
+        with self.pool.connection() as database, database.transaction():
+            for name in READ_MODELS:
+                database.execute(f"DELETE FROM {name}".encode())
+            database.execute("UPDATE projections SET position = 0")
 
     def settle(self) -> None:
         head = self.head

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from caseledger.settings import KNOWN, Settings, SettingsError, read_settings
+from caseledger.errors import SettingsError
+from caseledger.settings import KNOWN, Settings, read_settings
 
 URL = "postgresql://ledger:hunter2@db.example:5432/cases"
 

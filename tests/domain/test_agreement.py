@@ -5,19 +5,23 @@
 
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import agreement
-from agreement import NOW, TODAY, Both, Folds, folded, log, replayed
+from agreement import NOW, TODAY, Folds, folded, log, replayed
 from domain.callers import Caller, Role
 from domain.facts import Facts, Moment
+from domain.facts_format import dumped, loaded
 from domain.recorded import Recorded
 from domain.rulebook import VERSIONS
-from ledger.streams import Streams
+from domain.vocabulary import PenaltyKind
+from ledger.streams import KEPT, Streams
+from lives import lives
 from naive import histories, model, owed, refusals, rules
 from naive.histories import USCCS
 from naive.model import E
@@ -30,7 +34,7 @@ thoroughly = settings(
     derandomize=EXAMPLES is None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example, HealthCheck.data_too_large],
 )
-a_history = histories.histories(TODAY, LONGEST)
+a_history = st.one_of(lives(LONGEST), histories.histories(TODAY, LONGEST))
 together = st.lists(st.integers(1, 5), min_size=1, max_size=4)
 
 
@@ -148,7 +152,7 @@ def test_timelines_agree_and_so_do_the_statuses_on_their_edges(
 @thoroughly
 @given(a_history)
 def test_the_same_events_change_a_timeline(history: list[histories.Candidate]) -> None:
-    both = replayed(history[:40])
+    both = replayed(history[:30])
     folds = folded(log(both.ledger))
     changed = [
         (uscc, e.position, agreement.spans(folds, uscc, e.position))
@@ -243,16 +247,39 @@ def test_list_entries_agree(history: list[histories.Candidate], data: st.DataObj
         assert sorted(real, key=lambda entry: entry["position"]) == sorted(named, key=lambda entry: entry["position"])
 
 
+@st.composite
+def publicities(draw: st.DrawFn) -> list[histories.Candidate]:
+    """A penalty that was publicised, perhaps annulled, on the edges of credit repair and of the days of publicity."""
+    penalty = {"uscc": USCCS[0], "authority": "MIIT", "documentNo": "P-1"}
+    kinds = draw(st.lists(st.sampled_from([kind.value for kind in PenaltyKind]), min_size=1, max_size=3, unique=True))
+    said = {"kinds": kinds, "fine": "1.00", "confiscated": "0.00", "violation": "骚扰", "basis": "办法"}
+    imposed = VERSIONS[-1].in_force_from + dt.timedelta(
+        days=draw(st.sampled_from(TERMS)) - draw(st.sampled_from(TERMS))
+    )
+    after = [imposed + dt.timedelta(days=draw(st.sampled_from(TERMS))) for _ in range(2)]
+    latest = TODAY + dt.timedelta(days=366)
+    facts: list[tuple[str, str, dict[str, Any]]] = [
+        ("enterpriseRegistered", histories.EARLY, {"uscc": USCCS[0], "name": "甲", "province": "31"}),
+        ("penaltyImposed", str(min(imposed, latest)), {**penalty, **said, "becauseOf": "OTHER"}),
+        ("penaltyPublicised", str(min(after[0], latest)), penalty),
+        ("penaltyAnnulled", str(min(after[1], latest)), {**penalty, "reason": "复议"}),
+    ]
+    return [(name, {**fact, "effectiveOn": on}) for name, on, fact in facts[: draw(st.integers(3, 4))]]
+
+
+TERMS = (0, 1, 7, 89, 90, 91, 364, 365, 366, 1094, 1095, 1096)
+
+
 @thoroughly
-@given(a_history, st.data())
+@given(st.one_of(publicities(), a_history), st.data())
 def test_public_penalties_agree(history: list[histories.Candidate], data: st.DataObject) -> None:
     both = replayed(history)
     folds = folded(log(both.ledger))
-    for on, at in asked(data, both.events, 8):
+    ends = [e.effective_on + dt.timedelta(days=n) for e in both.events for n in TERMS]
+    for on, at in [*asked(data, both.events), *[(on, both.head) for on in ends]]:
         for uscc in USCCS:
-            assert agreement.publicised(folds, uscc, Moment(on, at)) == model.public_penalties(
-                both.events, uscc, on, at
-            )
+            real = agreement.publicised(folds, uscc, Moment(on, at))
+            assert real == model.public_penalties(both.events, uscc, on, at)
 
 
 # ── folds ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -307,27 +334,45 @@ def test_folding_into_copies_leaves_every_earlier_state_as_it_was(
     recorded = log(both.ledger)
     states = folded_in_copies(recorded)
     for _, at in [*asked(data, both.events), (TODAY, both.head)]:
-        whole = folded(recorded[:at])
-        assert {tag: (list(f.all()), f.position) for tag, f in states[at].items()} == {
-            tag: (list(f.all()), f.position) for tag, f in whole.items()
-        }
+        assert held(states[at]) == held(folded(recorded[:at]))
 
 
 @thoroughly
 @given(a_history, st.data())
-def test_streams_give_the_fold_of_the_log_whatever_they_kept(
+def test_a_snapshot_goes_on_as_the_fold_that_it_was_taken_of(
     history: list[histories.Candidate], data: st.DataObject
 ) -> None:
-    both: Both = replayed(history)
-    recorded = log(both.ledger)
-    tags = sorted({tag for one in recorded for tag in one.tags})
-    head, kept = both.ledger.streams.read(tags)
-    _, anew = Streams(both.ledger.recorder).read(tags)
-    whole = folded(recorded)
-    assert head == both.head
-    for tag in tags:
-        assert list(kept[tag].all()) == list(anew[tag].all()) == list(whole[tag].all())
-    for _, at in asked(data, both.events, 2):
-        past, _ = Streams(both.ledger.recorder).at(tags, at)
-        before = folded(recorded[:at])
-        assert all(list(past[tag].all()) == list(before[tag].all()) for tag in tags)
+    recorded = log(replayed(history).ledger)
+    taken = data.draw(st.integers(0, len(recorded)))
+    folds = Folds(Facts, {tag: loaded(dumped(facts)) for tag, facts in folded(recorded[:taken]).items()})
+    for one in recorded[taken:]:
+        for tag in one.tags:
+            folds[tag].evolve(one)
+    assert held(folds) == held(folded(recorded))
+
+
+def held(folds: Mapping[str, Facts]) -> dict[str, Any]:
+    """What folds hold: their facts, and how far they were folded."""
+    return {tag: (facts.position, list(facts.all())) for tag, facts in folds.items()}
+
+
+@thoroughly
+@given(a_history, st.sampled_from([KEPT, 3]), st.data())
+def test_streams_give_the_fold_of_the_log_whatever_they_keep(
+    history: list[histories.Candidate], kept: int, data: st.DataObject
+) -> None:
+    with patch("ledger.streams.KEPT", kept):
+        both = replayed(history)
+        recorded = log(both.ledger)
+        tags = sorted({tag for one in recorded for tag in one.tags})
+        for streams in (both.ledger.streams, Streams(both.ledger.recorder)):
+            head, folds = streams.read(tags)
+            assert (head, held(folds)) == (both.head, held(folds_of(tags, recorded)))
+        for _, at in asked(data, both.events, 2):
+            past, count = both.ledger.streams.at(tags, at)
+            assert (held(past), count) == (held(folds_of(tags, recorded[:at])), at)
+
+
+def folds_of(tags: Sequence[str], recorded: Sequence[Recorded]) -> dict[str, Facts]:
+    folds = folded(recorded)
+    return {tag: folds[tag] for tag in tags}

@@ -283,19 +283,21 @@ def licence_view(events: Sequence[E], grant: E, on: dt.date, at: int) -> dict[st
 
 
 def number_view(events: Sequence[E], filing: E, on: dt.date, at: int) -> dict[str, Any]:
-    """A filing, ended or not, as `NumberFiling` shows it: it lasts to the next filing or withdrawal of the number."""
+    """A filing, ended or not, as `NumberFiling` shows it: its terms last to the next filing or withdrawal of the number.
+
+    One that was followed by another filing of the same enterprise was withdrawn when the number was.
+    """
     seen = visible(events, on, at)
-    number = filing.data["number"]
+    number, uscc = filing.data["number"], filing.data["uscc"]
     later = [e for e in pick(seen, ("NumberFiled", "NumberWithdrawn"), number=number) if key(e) > key(filing)]
-    end = later[0] if later else None
-    changes = pick(seen, "NumberFilingAmended", number=number, uscc=filing.data["uscc"])
-    amendments = [e for e in changes if key(e) > key(filing) and (end is None or key(e) < key(end))]
+    changes = pick(seen, "NumberFilingAmended", number=number, uscc=uscc)
+    amendments = [e for e in changes if key(e) > key(filing) and all(key(e) < key(end) for end in later)]
     terms = terms_of(filing, amendments)
-    withdrawn = end is not None and end.type == "NumberWithdrawn"
+    withdrawn = pick(later, "NumberWithdrawn", uscc=uscc)
     return {
         **{n: terms[n] for n in ("number", "carriers", "use", "directions")},
         "filedOn": filing.effective_on.isoformat(),
-        "withdrawnOn": end.effective_on.isoformat() if withdrawn and end is not None else None,
+        "withdrawnOn": withdrawn[0].effective_on.isoformat() if withdrawn else None,
         "position": filing.position,
     }
 
@@ -372,17 +374,20 @@ def publicity_days(kinds: Sequence[str]) -> int:
     return 90 if set(kinds) <= {"WARNING", "CRITICISM"} else 365
 
 
-def public_until(penalty: E, publicised: E, on: dt.date) -> dt.date | None:
-    """The last public day of a penalty as version 2026.1 has it; None on dates judged by an earlier version."""
+def public_until(penalty: E, on: dt.date) -> dt.date | None:
+    """The first day on which a penalty is public no more, as version 2026.1 counts it from the decision on.
+
+    None on dates judged by an earlier version.
+    """
     if on < CREDIT_REPAIR_FROM:
         return None
-    return publicised.effective_on + dt.timedelta(days=publicity_days(penalty.data["kinds"]) - 1)
+    return penalty.effective_on + dt.timedelta(days=publicity_days(penalty.data["kinds"]))
 
 
 def public_penalties(events: Sequence[E], uscc: str | None, on: dt.date, at: int) -> list[tuple[int, dt.date | None]]:
     """(position, publicUntil) of the standing publicised penalties whose publicity has not ended on `on`."""
     codes = sorted({e.data["uscc"] for e in pick(events, "PenaltyImposed") if uscc in (None, e.data["uscc"])})
     imposed = [e for code in codes for e in standing(events, code, on, at, ["PenaltyImposed"])]
-    announced = [(e, penalty_events(events, "PenaltyPublicised", e, on, at)) for e in imposed]
-    shown = [(e, public_until(e, first[0], on)) for e, first in announced if first]
-    return sorted([(e.position, until) for e, until in shown if until is None or on <= until], key=lambda row: row[0])
+    announced = [e for e in imposed if penalty_events(events, "PenaltyPublicised", e, on, at)]
+    shown = [(e.position, public_until(e, on)) for e in announced]
+    return sorted([(position, until) for position, until in shown if until is None or on < until])

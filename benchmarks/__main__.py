@@ -1,0 +1,17 @@
+"""`python -m benchmarks [NAME …]`: runs the benchmarks, all of them where none is named (see README.md)."""
+
+import sys
+from typing import Final
+
+from benchmarks.harness import main
+
+BENCHMARKS: Final = {
+    "replay": "benchmarks.replay",
+    "bulk": "benchmarks.bulk",
+    "asof": "benchmarks.asof",
+    "import": "benchmarks.importing",
+}
+"""The module of each benchmark, by its name."""
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], BENCHMARKS))

@@ -1,0 +1,41 @@
+"""What can go wrong with the program, and people can mend.
+
+Unusable                    the message is one sentence or two: what was found, what is legal, what to do
+├── SettingsError           a setting that is unknown or cannot be used
+├── DatabaseError           the database of the settings cannot be used
+├── CannotServe             the server cannot listen
+├── Unreadable              a file cannot be read, or is of another format
+├── ImportStopped           an import cannot go on
+└── NotEmpty                a demonstration is for an empty ledger
+
+The carried PostgreSQL and the migrations have errors of their own (PostgresError, MigrationError), identifiers and keys
+raise Malformed. No message holds a password or a key.
+"""
+
+
+class Unusable(Exception):
+    """Something that the program was given cannot be used as it is."""
+
+
+class SettingsError(Unusable):
+    """A setting that cannot be used; the message says which, what is legal and never what secret it holds."""
+
+
+class DatabaseError(Unusable):
+    """The database of the settings cannot be used; the message says why, without its password."""
+
+
+class CannotServe(Unusable):
+    """The server cannot listen where it was told to."""
+
+
+class Unreadable(Unusable):
+    """A file cannot be read, not to its end, or not as lines of JSON."""
+
+
+class ImportStopped(Unusable):
+    """The import cannot go on. What was recorded before stays."""
+
+
+class NotEmpty(Unusable):
+    """The ledger has a history already."""

@@ -1,0 +1,43 @@
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from caseledger.settings import Settings
+from caseledger.wiring import MIGRATIONS, System, open_system
+from ledger.migrations import Migration
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def migrations() -> tuple[Migration, ...]:
+    return MIGRATIONS
+
+
+@pytest.fixture
+def settings(database: str, schema: str, tmp_path: Path) -> Settings:
+    """A fresh schema of the tests' PostgreSQL, and a home that is not made yet."""
+    return Settings(home=tmp_path / "home", database_url=database, schema=schema)
+
+
+@pytest.fixture
+def system(settings: Settings) -> Iterator[System]:
+    with open_system(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a program that works on `settings`."""
+    assert settings.database_url is not None
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("CASELEDGER_")},
+        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("", "graphql", "tests")),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "CASELEDGER_DATABASE_URL": settings.database_url,
+        "CASELEDGER_SCHEMA": settings.schema,
+        "CASELEDGER_HOME": str(settings.home),
+    }
