@@ -99,11 +99,11 @@ class Comparison:
     target: AtLeast | AtMost
     size: int
 
-    def measured(self, rounds: int = ROUNDS) -> Result:
+    def measured(self) -> Result:
         """Measures both by turns, who is first changing from round to round."""
         ours: list[float] = []
         others: list[float] = []
-        for number in progress(self.name, range(rounds)):
+        for number in progress(self.name, range(ROUNDS)):
             turns = [(self.ours, ours), (self.other, others)]
             for measure, taken in turns if number % 2 == 0 else reversed(turns):
                 taken.append(measure())

@@ -8,7 +8,8 @@ from datetime import date
 from itertools import count
 from typing import Any, Final
 
-from caseledger.demo_stories import FIRMS, Step, Story, Told, stories
+from caseledger.demo_firms import FIRMS, Step, Story, Told
+from caseledger.demo_stories import stories
 from caseledger.errors import NotEmpty
 from caseledger.wiring import System, catch_up
 from domain.events import GateDecided

@@ -1,120 +1,16 @@
 """An invented history for demonstrations: sixteen call-centre enterprises that do not exist, from 2019 to today.
 
-Each story is a generator: it gives steps in order of their dates and is told what came of each. Names, numbers, amounts
-and documents are made up; codes have the right check character. Old dates are fixed, recent ones count back from today,
-so that the ledger always shows somebody who is watched, somebody who is late and somebody who has just been let in.
+Each story is a generator: it gives steps in order of their dates and is told what came of each. Amounts and documents
+are made up. Old dates are fixed, recent ones count back from today, so that the ledger always shows somebody who is
+watched, somebody who is late and somebody who has just been let in.
 """
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any, Final
 
-from stdnum.cn import uscc as gb32100
-
+from caseledger.demo_firms import FIRMS, INTAKE, PHONE, Firm, M, Step, Story, T, U
 from domain.callers import Caller, Role
-
-Fact = tuple[str, dict[str, Any]]
-
-MINISTRY: Final = Caller(Role.REGULATOR, "demo", "MIIT")
-INTAKE: Final = Caller(Role.INTAKE, "demo")
-PHONE: Final = "13800138000"
-"""A well-known public number, in place of a person's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What happened on a day: facts recorded together, or a gate asked as (kind, request)."""
-
-    on: date
-    facts: tuple[Fact, ...] = ()
-    asked: tuple[str, dict[str, Any]] | None = None
-    by: Caller = MINISTRY
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What came of a step: the positions of its facts, or the id and the outcome of the decision."""
-
-    positions: tuple[int, ...] = ()
-    decision: str = ""
-    outcome: str = ""
-
-
-Story = Generator[Step, Told, None]
-
-
-@dataclass(frozen=True, slots=True)
-class Firm:
-    """An invented enterprise, its service number and its carriers."""
-
-    order: int
-    name: str
-    province: str
-    short: str
-    number: str
-    carriers: tuple[str, ...] = ("CHINA_TELECOM",)
-    directions: str = "INBOUND"
-    code: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        first = f"91{self.province}0100MA{self.order:02d}DEMO{self.order % 10}".replace("O", "0")
-        object.__setattr__(self, "code", first + gb32100.calc_check_digit(first))
-
-    @property
-    def authority(self) -> str:
-        return f"CA-{self.province}"
-
-    @property
-    def regulator(self) -> Caller:
-        return Caller(Role.REGULATOR, "demo", self.authority)
-
-    def licence_no(self, year: int) -> str:
-        return f"{self.short}B2-{year}{self.order:04d}"
-
-    def does(self, on: date, *facts: tuple[str, dict[str, Any]]) -> Step:
-        """Facts about this enterprise on a day."""
-        return Step(on, tuple((name, {"uscc": self.code, **fields}) for name, fields in facts))
-
-    def penalised(self, document_no: str, **fields: Any) -> Fact:
-        return "penaltyImposed", {
-            "documentNo": document_no,
-            "authority": self.authority,
-            "basis": "《电信业务经营许可管理办法》第四十六条",
-            "becauseOf": "HARASSING_CALLS",
-            **fields,
-        }
-
-    def penalty(self, event: str, document_no: str, **fields: Any) -> Fact:
-        return event, {"documentNo": document_no, "authority": self.authority, **fields}
-
-
-def _firm(
-    order: int, name: str, province: str, short: str, number: str, *carriers: str, outbound: bool = False
-) -> Firm:
-    directions = "INBOUND_AND_OUTBOUND" if outbound else "INBOUND"
-    return Firm(order, name, province, short, number, carriers or ("CHINA_TELECOM",), directions)
-
-
-T, M, U = "CHINA_TELECOM", "CHINA_MOBILE", "CHINA_UNICOM"
-FIRMS: Final = (
-    _firm(1, "北京云帆呼叫科技有限公司", "11", "", "95701", T, M, U),
-    _firm(2, "上海申铃客户服务有限公司", "31", "沪", "95702", T, M),
-    _firm(3, "广州南粤声讯科技有限公司", "44", "粤", "95703", M, outbound=True),
-    _firm(4, "成都蜀音信息服务有限公司", "51", "川", "957041", T, outbound=True),
-    _firm(5, "杭州钱塘云呼网络科技有限公司", "33", "浙", "95705", U, outbound=True),
-    _firm(6, "武汉江城通服科技有限公司", "42", "鄂", "957066", T),
-    _firm(7, "济南泉城热线服务有限公司", "37", "鲁", "96707", U),
-    _firm(8, "西安长安声通信息技术有限公司", "61", "陕", "957088", T),
-    _firm(9, "重庆山城呼叫中心有限公司", "50", "渝", "95709", M, outbound=True),
-    _firm(10, "深圳鹏城智呼科技有限公司", "44", "粤", "957100", M, U, outbound=True),
-    _firm(11, "南京金陵客服外包有限公司", "32", "苏", "967111", T),
-    _firm(12, "天津海河通讯服务有限公司", "12", "津", "95712", U),
-    _firm(13, "福州闽江语音科技有限公司", "35", "闽", "957133", M),
-    _firm(14, "沈阳盛京外呼服务有限公司", "21", "辽", "95714", U, outbound=True),
-    _firm(15, "昆明滇云呼叫科技有限公司", "53", "滇", "957155", T, M),
-    _firm(16, "苏州吴门在线客服有限公司", "32", "苏", "957166", T),
-)
 
 
 def stories(today: date) -> Iterator[Story]:
@@ -271,6 +167,7 @@ def _punished_and_forgiven(firm: Firm, today: date) -> Story:
 def _watched(firm: Firm, today: date) -> Story:
     """Complaints of the last weeks, an interview, an order that is still open, and a review at the gate."""
     yield from _founded(firm, date(2023, 2, 6))
+    yield _renewed(firm, 2023, today)
     yield from _complaints(firm, today - timedelta(days=26), 18, "MARKETING", proved=13)
     talked = {
         "authority": firm.authority,
@@ -448,7 +345,7 @@ def _late_report(firm: Firm, today: date) -> Story:
 
 
 def _corrected(firm: Firm, today: date) -> Story:
-    """A penalty recorded for the wrong enterprise is voided; a file that came late is recorded with its own date."""
+    """A penalty recorded for the wrong enterprise is voided, an interview recorded late; listed for a missing report."""
     yield from _founded(firm, date(2020, 9, 7))
     wrong = {"kinds": ["WARNING"], "violation": "录音留存不足"}
     (position,) = (
@@ -464,6 +361,15 @@ def _corrected(firm: Firm, today: date) -> Story:
         "effectiveOn": "2022-11-15",
     }
     yield firm.does(date(2024, 11, 20), ("interviewHeld", late))
+    demanded = {"year": today.year - 1, "authority": firm.authority, "dueOn": str(today - timedelta(days=90))}
+    yield firm.does(today - timedelta(days=140), ("annualReportDemanded", demanded))
+    entry = {
+        "entryId": f"津不良{today.year}-04",
+        "list": "ADVERSE",
+        "authority": firm.authority,
+        "ground": "ANNUAL_REPORT",
+    }
+    yield firm.does(today - timedelta(days=50), ("listEntryMade", entry))
 
 
 def _closed(firm: Firm, today: date) -> Story:
@@ -535,8 +441,15 @@ def _reviewed(firm: Firm, today: date) -> Story:
         "becauseOf": "HARASSING_CALLS",
     }
     yield firm.does(today - timedelta(days=120), ("interviewHeld", talked))
+    yield _renewed(firm, 2022, today)
     why = "约谈后已清退违规坐席，近九十日无新投诉"
     yield from _live_access(firm, today - timedelta(days=9), T, access_id=f"{firm.number}-2", justification=why)
+
+
+def _renewed(firm: Firm, granted_in: int, today: date) -> Step:
+    """A renewal that leaves the licence in force today, whenever that is."""
+    renewed = {"licenceNo": firm.licence_no(granted_in), "validTo": str(today + timedelta(days=1_500))}
+    return firm.does(today - timedelta(days=100), ("licenceRenewed", renewed))
 
 
 def _licence_request(firm: Firm) -> dict[str, Any]:

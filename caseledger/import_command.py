@@ -31,10 +31,12 @@ def import_file(settings: Settings, name: str, *, historical: bool, dry_run: boo
     summary of what went in before is printed all the same.
     """
     with open_source(name) as source, open_system(settings) as system, _Rejections(name) as rejections:
-        importer = _importer(system, rejections, historical, dry_run)
+        lines = (RehearsedLines if dry_run else ImportedLines)(system.pool)
+        ledger = _rehearsed(system) if dry_run else system.ledger
+        importer = Importer(ledger, lines, rejections.add, historical=historical)
         began = time.monotonic()
         try:
-            with ImportedLines(system.pool).alone(lambda: note("Another import is under way: waiting for its end.")):
+            with lines.alone(lambda: note("Another import is under way: waiting for its end.")):
                 _run(importer, source)
         finally:
             _summarise(importer.tally, time.monotonic() - began, dry_run, machine)
@@ -42,18 +44,15 @@ def import_file(settings: Settings, name: str, *, historical: bool, dry_run: boo
     return importer.tally.rejected == 0
 
 
-def _importer(system: System, rejections: "_Rejections", historical: bool, dry_run: bool) -> Importer:
-    if dry_run:
-        ledger = Ledger(Rehearsal(system.pool), system.ledger.clock, system.ledger.rulebook)
-        return Importer(ledger, RehearsedLines(system.pool), rejections.add, historical=historical)
-    return Importer(system.ledger, ImportedLines(system.pool), rejections.add, historical=historical)
+def _rehearsed(system: System) -> Ledger:
+    return Ledger(Rehearsal(system.pool), system.ledger.clock, system.ledger.rulebook)
 
 
 def _run(importer: Importer, source: Source) -> None:
-    with _progress(source) as shown:
+    with _progress(source) as show:
         try:
             for tally in importer.run(source.lines()):
-                shown(tally)
+                show(tally)
         except OtherFormat as wrong:
             raise other_format(source.name, wrong.first) from None
 

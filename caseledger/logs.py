@@ -35,7 +35,6 @@ def configure_logs(level: int = logging.INFO) -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
             ],
-            keep_exc_info=True,
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)

@@ -82,9 +82,9 @@ def _prepare(conninfo: str, schema: str) -> None:
 
 
 def _reason(error: psycopg.OperationalError, conninfo: str) -> str:
-    """The last line of what libpq says, which names the cause; never the password, even if a server repeats it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[-1].rpartition("FATAL:")[2].strip() if lines else "no reason was given"
+    """The cause at the end of libpq's first line; never the password, even if a server repeats it."""
+    first = next(iter(str(error).splitlines()), "")
+    said = first.rpartition(" failed: ")[2].removeprefix("FATAL:").strip() or "no reason was given"
     password = conninfo_to_dict(conninfo).get("password")
     return shown(said.replace(str(password), "…") if password else said, limit=200)
 

@@ -62,10 +62,14 @@ class ImportedLines:
 
 
 class RehearsedLines(ImportedLines):
-    """The lines that are in, for a rehearsal: it adds none."""
+    """The lines that are in, for a rehearsal: it adds none, and waits for nobody."""
 
     def name_batch(self, lines: Sequence[bytes], batch: str) -> None:
         return
+
+    @contextmanager
+    def alone(self, waits: Callable[[], None]) -> Iterator[None]:
+        yield
 
 
 class Rehearsal(PostgresRecorder):

@@ -225,19 +225,22 @@ CONNECTIONS: Final = {
 }
 
 
-def pages(system: System, named: str, *, first: int = 100, **arguments: tuple[str, Any]) -> list[Any]:
+def pages(
+    system: System, named: str, arguments: Mapping[str, tuple[str, Any]] | None = None, *, first: int = 100
+) -> list[Any]:
     """All nodes of a connection of Query, read page by page; arguments by their names and types, as GraphQL has them.
 
-    pages(system, "findings", uscc=("USCC", A))
+    pages(system, "findings", {"uscc": ("USCC", A)})
     """
-    types = {"first": "Int", "after": "String", **{name: type_ for name, (type_, _) in arguments.items()}}
+    given = arguments or {}
+    types = {"first": "Int", "after": "String", **{name: type_ for name, (type_, _) in given.items()}}
     heading = ", ".join(f"${name}: {type_}" for name, type_ in types.items())
     passing = ", ".join(f"{name}: ${name}" for name in types)
     query = (
         f"query ({heading}) {{ {named}({passing}) "
         f"{{ totalCount pageInfo {{ hasNextPage endCursor }} edges {{ node {{ {CONNECTIONS[named]} }} }} }} }}"
     )
-    variables = {"first": first, **{name: value for name, (_, value) in arguments.items()}}
+    variables = {"first": first, **{name: value for name, (_, value) in given.items()}}
     nodes: list[Any] = []
     while True:
         found = system.ask(query, variables)[named]
@@ -305,7 +308,7 @@ def previews(
 
 def owed(system: System, uscc: str, on: dt.date, at: int) -> list[Row]:
     """Obligations in the order of the naive model."""
-    rows = pages(system, "obligations", uscc=("USCC", uscc), asOf=_date(on), knownAt=("Position", at))
+    rows = pages(system, "obligations", {"uscc": ("USCC", uscc), "asOf": _date(on), "knownAt": ("Position", at)})
     found: list[Row] = [
         (
             r["rule"], r["uscc"], r["owedBy"], day(r["dueOn"]),
@@ -318,20 +321,20 @@ def owed(system: System, uscc: str, on: dt.date, at: int) -> list[Row]:
 
 def found(system: System, uscc: str, on: dt.date, at: int) -> list[Found]:
     """Findings in the order of the naive model."""
-    nodes = pages(system, "findings", uscc=("USCC", uscc), asOf=_date(on), knownAt=("Position", at))
+    nodes = pages(system, "findings", {"uscc": ("USCC", uscc), "asOf": _date(on), "knownAt": ("Position", at)})
     rows: list[Found] = [(f["rule"], f["position"], day(f["effectiveOn"]), fired(f["reasons"])) for f in nodes]
     return sorted(rows, key=lambda f: (f[2], f[1], f[0]))
 
 
 def listed(system: System, usccs: Sequence[str], on: dt.date, at: int) -> list[dict[str, Any]]:
     """The active entries of these codes, by position."""
-    nodes = pages(system, "listEntries", activeOn=_date(on), knownAt=("Position", at))
+    nodes = pages(system, "listEntries", {"activeOn": _date(on), "knownAt": ("Position", at)})
     return sorted([node for node in nodes if node["uscc"] in usccs], key=lambda node: int(node["position"]))
 
 
 def shown(system: System, uscc: str, on: dt.date) -> list[tuple[int, dt.date | None]]:
     """(position, publicUntil) of the public penalties at the head."""
-    nodes = pages(system, "penalties", uscc=("USCC", uscc), activeOn=_date(on))
+    nodes = pages(system, "penalties", {"uscc": ("USCC", uscc), "activeOn": _date(on)})
     until = [(node["position"], node["publicUntil"] and day(node["publicUntil"])) for node in nodes]
     return sorted(until, key=lambda row: int(row[0]))
 

@@ -1,8 +1,15 @@
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from running import System, started
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> None:
+    """Logs without the pictures of every frame, each of which takes longer than the test that it is for."""
+    structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
 
 
 @pytest.fixture

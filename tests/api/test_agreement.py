@@ -76,7 +76,7 @@ def penalised(draw: st.DrawFn) -> list[histories.Candidate]:
 @st.composite
 def whole(draw: st.DrawFn) -> list[histories.Candidate]:
     """A history, and then the penalties; what is voided among these is counted from the end of what is before."""
-    made = draw(st.one_of(histories.histories(TODAY, LONGEST), lives(LONGEST)))
+    made: list[histories.Candidate] = draw(st.one_of(histories.histories(TODAY, LONGEST), lives(LONGEST)))
     for name, fact in draw(penalised()):
         ref = fact.get("position")
         made.append((name, {**fact, "position": histories.Ref(len(made) + ref.index)} if ref else fact))
@@ -203,7 +203,7 @@ def _compare_decisions(both: Sides) -> None:
     for uscc in {str(e.data["uscc"]) for e in decided}:
         mine = [e for e in reversed(decided) if e.data["uscc"] == uscc]
         for changed in (None, True, False):
-            nodes = asked.pages(both.system, "decisions", uscc=("USCC", uscc), changed=("Boolean", changed))
+            nodes = asked.pages(both.system, "decisions", {"uscc": ("USCC", uscc), "changed": ("Boolean", changed)})
             naive = [e for e in mine if changed in (None, rules.changed(both.events, e, TODAY, both.head))]
             assert [node["position"] for node in nodes] == [e.position for e in naive]
             now = [rules.gate(both.events, e.data["gate"], e.data["request"], TODAY, both.head) for e in naive]

@@ -1,7 +1,7 @@
 """Pages: every node that was there at the start comes exactly once, whatever arrives meanwhile."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import pytest
@@ -21,7 +21,7 @@ from given import (
     unlisted,
     voided,
 )
-from running import ADOPTED, System, code
+from running import ADOPTED, System, code, started
 
 PAGE: Final = (
     """{ totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node { ID } } }"""
@@ -225,11 +225,17 @@ BAD: Final = {
 }
 
 
+@pytest.fixture(scope="module")
+def pair(database: str) -> Iterator[System]:
+    """Two enterprises of which nothing is known but their registration."""
+    with started(database) as running:
+        running.known(registered(), registered(uscc=B))
+        yield running
+
+
 @pytest.mark.parametrize("named", QUERIES)
-def test_a_bad_cursor_is_refused_with_a_clear_error(shared: System, named: str) -> None:
-    if not shared.ask(f'{{ enterprise(uscc: "{A}") {{ uscc }} }}')["enterprise"]:
-        shared.known(registered(), registered(uscc=B))
-    said = {what: shared.codes(query(named), {"first": 5, "after": bad}) or ["no error"] for what, bad in BAD.items()}
+def test_a_bad_cursor_is_refused_with_a_clear_error(pair: System, named: str) -> None:
+    said = {what: pair.codes(query(named), {"first": 5, "after": bad}) or ["no error"] for what, bad in BAD.items()}
     assert {what: codes for what, codes in said.items() if codes != ["INVALID"]} == {}
 
 
@@ -243,7 +249,5 @@ def test_the_cursor_of_another_query_is_refused(system: System) -> None:
 
 @pytest.mark.parametrize("named", QUERIES)
 @pytest.mark.parametrize("first", [0, -1, 101])
-def test_a_page_has_1_to_100_nodes(shared: System, named: str, first: int) -> None:
-    if not shared.ask(f'{{ enterprise(uscc: "{A}") {{ uscc }} }}')["enterprise"]:
-        shared.known(registered(), registered(uscc=B))
-    assert shared.codes(query(named), {"first": first}) == ["INVALID"]
+def test_a_page_has_1_to_100_nodes(pair: System, named: str, first: int) -> None:
+    assert pair.codes(query(named), {"first": first}) == ["INVALID"]

@@ -177,6 +177,20 @@ def test_the_same_request_sent_at_once_is_recorded_once(system: System) -> None:
     assert system.head == ADOPTED + 2
 
 
+def test_a_request_that_lost_the_race_to_its_twin_is_answered_with_what_the_twin_recorded(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = system.send(registered(), once="once")
+    look_up, early = system.recorder.appended, iter([True])
+
+    def appended(holder: str, key: str) -> Any:
+        """Looks too early the first time: before the twin has committed."""
+        return None if next(early, False) else look_up(holder, key)
+
+    monkeypatch.setattr(system.recorder, "appended", appended)
+    assert system.send(registered(), once="once") == {**first, "replayed": True}
+
+
 @pytest.mark.parametrize("key", ["", "k" * 201, "a\nb", "a\u0000b", ONE_MIB])
 def test_an_idempotency_key_is_1_to_200_printable_characters(shared: System, key: str) -> None:
     sent = {"idempotencyKey": key, "facts": [{registered().name: registered().fields}]}

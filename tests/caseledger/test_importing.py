@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import Any, cast
@@ -17,16 +17,20 @@ import pytest
 from eventsourcing.dcb.api import DCBQuery, DCBQueryItem
 
 from caseledger import import_command
-from caseledger.errors import Unreadable
+from caseledger.errors import ImportStopped, Unreadable
 from caseledger.import_command import import_file
+from caseledger.importing import Importer, Rejected
+from caseledger.lines import Line
 from caseledger.settings import Settings
 from caseledger.wiring import System
+from domain.callers import Caller
+from domain.commands import Code, refusal
 from domain.events import InterviewHeld
 from domain.recorded import Recorded
 from given import A, B, Stated, interviewed, licensed, punished, registered, renamed, site_inspected
 from ledger.entry import canonical, data_of, opened
-from ledger.imports import IMPORTER
-from ledger.ledger import Ledger
+from ledger.imports import IMPORTER, ImportedLines
+from ledger.ledger import Ledger, Recording
 from ledger.recorder import PostgresRecorder
 from memory import MemoryRecorder
 
@@ -212,6 +216,7 @@ def test_a_bad_row_is_reported_with_line_field_and_reason_and_the_rest_goes_in(
         '{"enterpriseVanished": {}}',
         line(renamed(uscc=B)),
         '{"enterpriseRenamed": 5}',
+        '{"": {}}',
         json.dumps({"enterpriseRenamed": {}, "annualReportFiled": {}}),
         "[1, 2]",
         renamed(name="新"),
@@ -219,7 +224,7 @@ def test_a_bad_row_is_reported_with_line_field_and_reason_and_the_rest_goes_in(
         punished(documentNo="1", fine="-5"),
     ]
     file = tmp_path / "a.jsonl"
-    assert run(write(file, rows)) == (2, 0, 9)
+    assert run(write(file, rows)) == (2, 0, 10)
     assert [(each["line"], each["code"], each["field"]) for each in rejected(file)] == [
         (2, "INVALID", ""),
         (3, "INVALID", "enterpriseRegistered.uscc"),
@@ -228,8 +233,9 @@ def test_a_bad_row_is_reported_with_line_field_and_reason_and_the_rest_goes_in(
         (7, "INVALID", "enterpriseRenamed"),
         (8, "INVALID", ""),
         (9, "INVALID", ""),
-        (11, "INVALID", "enterpriseRenamed.uscc"),
-        (12, "INVALID", "penaltyImposed.fine"),
+        (10, "INVALID", ""),
+        (12, "INVALID", "enterpriseRenamed.uscc"),
+        (13, "INVALID", "penaltyImposed.fine"),
     ]
     second = rejected(file)[1]
     assert second["reason"].startswith("A unified social credit code has 18 characters; got 16")
@@ -280,6 +286,38 @@ CHOICES: list[Callable[[random.Random], Stated]] = [
     lambda chance: interviewed("2016-05-01", uscc=chance.choice([A, B])),
     lambda chance: punished("2020-05-01", documentNo="9", fine=chance.choice(["x", "10.00"])),
 ]
+
+
+class Outrun(Ledger):
+    """A ledger in which other writers always come before a large request."""
+
+    most = 100
+
+    def record(self, caller: Caller, key: str, facts: Sequence[tuple[str, Any]]) -> Recording:
+        if len(facts) > self.most:
+            conflict = refusal(Code.CONFLICT, "", "总被抢先", "Other writers came first")
+            return Recording(refusals=(conflict,))
+        return super().record(caller, key, facts)
+
+
+def unexpected(rejected: Rejected) -> None:
+    raise AssertionError(rejected)
+
+
+def test_a_batch_that_others_outrun_goes_in_by_smaller_ones(system: System) -> None:
+    lines = [Line(n, line(fact).encode()) for n, fact in enumerate([registered(), *[renamed()] * 499], start=1)]
+    importer = Importer(Outrun(system.ledger.recorder), ImportedLines(system.pool), unexpected)
+    tallies = list(importer.run(lines))
+    assert (tallies[-1].recorded, len_of(system)) == (500, 500)
+
+
+def test_an_import_that_is_always_outrun_stops_and_says_so(system: System) -> None:
+    ledger = Outrun(system.ledger.recorder)
+    ledger.most = 0
+    importer = Importer(ledger, ImportedLines(system.pool), unexpected)
+    with pytest.raises(ImportStopped, match=r"Other writers came first\. What is in stays: import it again"):
+        list(importer.run([Line(1, line(registered()).encode()), Line(2, line(renamed()).encode())]))
+    assert len_of(system) == 0
 
 
 def test_a_rehearsal_weighs_every_fact_and_records_nothing(system: System, run: Run, tmp_path: Path) -> None:
@@ -382,6 +420,13 @@ def test_a_line_that_is_too_long_is_cut_and_the_next_is_whole(system: System, ru
     assert run(write(tmp_path / "a.jsonl", [registered(), long, renamed()])) == (2, 0, 1)
     assert rejected(tmp_path / "a.jsonl")[0]["line"] == 2
     assert len(rejected(tmp_path / "a.jsonl")[0]["sent"]) == 1_000
+
+
+@pytest.mark.parametrize("levels", [33, 900, 100_000])
+def test_a_line_that_is_nested_without_end_is_a_bad_row(system: System, run: Run, tmp_path: Path, levels: int) -> None:
+    nested = f'{{"enterpriseRenamed": {"[" * levels}{"]" * levels}}}'
+    assert run(write(tmp_path / "a.jsonl", [registered(), nested, renamed(name="[" * 99)])) == (2, 0, 1)
+    assert rejected(tmp_path / "a.jsonl")[0]["field"] == ""
 
 
 @pytest.mark.parametrize("name", ["nothing.jsonl", "."])

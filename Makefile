@@ -1,0 +1,44 @@
+# The commands of the project. `make run` needs Python 3.11 or later and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Everything is installed when this file is newer than what it is made from.
+INSTALLED := $(VENV)/installed
+
+.PHONY: run test check demo bench lock
+
+run: $(INSTALLED)
+	@exec $(BIN)/caseledger serve
+
+# A worker a core; whoever has nothing left takes tests from the others, since some files are long.
+test: $(INSTALLED)
+	$(BIN)/pytest -q -n auto --dist worksteal
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+demo: $(INSTALLED)
+	@$(BIN)/caseledger demo
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed; $(PYTHON) is none: install it, or give its path: make PYTHON=…" >&2; exit 1; }
+	@echo "Installing into $(VENV), once" >&2
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Versions and hashes of all that is installed, of the tools of the build and of the tests too; no address of an index.
+lock:
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/pip install --quiet --disable-pip-version-check pip-tools
+	$(VENV)/lock/bin/pip-compile --quiet --generate-hashes --all-extras --strip-extras --allow-unsafe \
+		--build-deps-for wheel --build-deps-for editable --no-header --no-annotate --no-emit-options \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
