@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from domain.events import RECORDABLE, ComplaintReceived, Event, FiredRule, NumberFilingAmended, PenaltyImposed
+from domain.events import RECORDABLE, Event, FiredRule, NumberFilingAmended, PenaltyImposed
 from domain.facts import Facts
 from domain.identifiers import DAYS_AHEAD, Malformed, instant_text, legal_date, legal_date_of
 from domain.recorded import Recorded
-from domain.shape import Flaw, optional_flag, parse
+from domain.shape import Flaw, fields_sent, optional_flag
 from domain.text import Text
 from domain.vocabulary import PenaltyKind
 
@@ -56,6 +56,7 @@ class Command:
     historical: bool = False
 
 
+AMENDED: Final = ("carriers", "use", "directions", "outboundUndertaking")
 BESIDES: Final = ("effectiveOn",)
 BESIDES_GATED: Final = ("effectiveOn", "historical")
 
@@ -63,16 +64,15 @@ BESIDES_GATED: Final = ("effectiveOn", "historical")
 def command(name: str, sent: object, now: datetime) -> tuple[Command | None, list[Refusal]]:
     """The command that a FactInput's one field states, or every flaw of its shape (code INVALID)."""
     cls = RECORDABLE[name]
-    event, flaws = parse(cls, sent, BESIDES_GATED if cls.gated else BESIDES)
+    values, flaws = fields_sent(cls, sent, BESIDES_GATED if cls.gated else BESIDES)
     historical, effective_on = False, legal_date_of(now)
     if isinstance(sent, Mapping):
         historical = optional_flag(sent, "historical", flaws) if cls.gated else False
         effective_on = _effective_on(sent.get("effectiveOn"), legal_date_of(now), flaws)
-    if event is not None:
-        flaws += _contradictions(event, historical, now)
-    if flaws or event is None:
+        flaws += _contradictions(cls, sent, values, historical, now)
+    if flaws:
         return None, [Refusal(Code.INVALID, flaw.path, flaw.text) for flaw in flaws]
-    return Command(event, effective_on, historical), []
+    return Command(cls(**values), effective_on, historical), []
 
 
 def _effective_on(sent: object, today: date, flaws: list[Flaw]) -> date:
@@ -96,65 +96,45 @@ def _effective_on(sent: object, today: date, flaws: list[Flaw]) -> date:
     return on
 
 
-def _contradictions(event: Event, historical: bool, now: datetime) -> list[Flaw]:
-    """What is malformed between the fields of one event (§3 “malformed”)."""
+def _contradictions(
+    cls: type[Event], sent: Mapping[str, object], values: Mapping[str, Any], historical: bool, now: datetime
+) -> list[Flaw]:
+    """What is malformed between the fields of one event (§3 “malformed”), as far as they are well-formed themselves."""
     flaws = []
-    valid_from, valid_to = getattr(event, "valid_from", None), getattr(event, "valid_to", None)
-    if valid_from and valid_to and valid_to < valid_from:
+    begins, ends = values.get("valid_from"), values.get("valid_to")
+    if begins and ends and ends < begins:
+        text = Text(f"有效期至 {ends} 早于有效期自 {begins}", f"validTo {ends} is before validFrom {begins}")
+        flaws.append(Flaw("validTo", text))
+    if cls is PenaltyImposed:
+        flaws += _amounts(sent, values)
+    if cls is NumberFilingAmended and all(sent.get(name) is None for name in AMENDED):
+        named = "、".join(AMENDED), ", ".join(AMENDED)
         flaws.append(
-            Flaw(
-                "validTo",
-                Text(
-                    f"有效期至 {valid_to} 早于有效期自 {valid_from}",
-                    f"validTo {valid_to} is before validFrom {valid_from}",
-                ),
-            )
+            Flaw("", Text(f"变更备案须至少给出 {named[0]} 之一", f"An amendment gives at least one of {named[1]}"))
         )
-    if isinstance(event, PenaltyImposed):
-        flaws += _amounts(event)
-    if isinstance(event, NumberFilingAmended) and not any(
-        (event.carriers, event.use, event.directions, event.outbound_undertaking is not None)
-    ):
-        flaws.append(
-            Flaw(
-                "",
-                Text(
-                    "变更备案须至少给出 carriers、use、directions、outboundUndertaking 之一",
-                    "An amendment gives at least one of carriers, use, directions, outboundUndertaking",
-                ),
-            )
-        )
-    if isinstance(event, ComplaintReceived) and event.called_at > instant_text(now):
+    called_at = values.get("called_at")
+    if called_at and called_at > instant_text(now):
         flaws.append(
             Flaw(
                 "calledAt",
-                Text(
-                    f"通话时刻 {event.called_at} 晚于记录时刻",
-                    f"calledAt {event.called_at} is after the time of recording",
-                ),
+                Text(f"通话时刻 {called_at} 晚于记录时刻", f"calledAt {called_at} is after the time of recording"),
             )
         )
     if historical:
-        for name, field_name in (("decision_id", "decisionId"), ("justification", "justification")):
-            if getattr(event, name, None) is not None:
-                flaws.append(
-                    Flaw(
-                        field_name,
-                        Text(
-                            "历史事实不带决定编号或理由说明", "A historical fact has no decisionId and no justification"
-                        ),
-                    )
-                )
+        text = Text("历史事实不带决定编号或理由说明", "A historical fact has no decisionId and no justification")
+        flaws += [Flaw(name, text) for name in ("decisionId", "justification") if sent.get(name) is not None]
     return flaws
 
 
-def _amounts(event: PenaltyImposed) -> list[Flaw]:
-    flaws = []
-    if PenaltyKind.FINE in event.kinds and (event.fine is None or Decimal(event.fine) == 0):
+def _amounts(sent: Mapping[str, object], values: Mapping[str, Any]) -> list[Flaw]:
+    """A fine for FINE, an amount for CONFISCATION; one that was sent and is malformed has its own flaw already."""
+    flaws, kinds = [], values.get("kinds") or ()
+    fine = values.get("fine")
+    if PenaltyKind.FINE in kinds and (sent.get("fine") is None or (fine is not None and Decimal(fine) == 0)):
         flaws.append(
             Flaw("fine", Text("处罚种类含罚款时须给出大于 0 的罚款金额", "A FINE needs a fine greater than 0"))
         )
-    if PenaltyKind.CONFISCATION in event.kinds and event.confiscated is None:
+    if PenaltyKind.CONFISCATION in kinds and sent.get("confiscated") is None:
         flaws.append(
             Flaw("confiscated", Text("处罚种类含没收时须给出没收金额", "A CONFISCATION needs the amount confiscated"))
         )

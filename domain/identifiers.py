@@ -244,10 +244,9 @@ def instant_text(moment: datetime) -> str:
 
 
 def position(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**53:
-        raise malformed(
-            f"位置应为 1 起的整数，收到 {shown(value)}", f"A position is a whole number from 1; got {shown(value)}"
-        )
+    # Whether there is an event at it is for the ledger to say: a position below 1 holds none (§3 “no such”).
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**53:
+        raise malformed(f"位置应为整数，收到 {shown(value)}", f"A position is a whole number; got {shown(value)}")
     return value
 
 

@@ -85,8 +85,8 @@ def known_name(facts: Facts, known_at: int, uscc: str) -> str:
 class Showing(NamedTuple):
     """When a penalty is public: from `begins` to before `ends` (None: without end).
 
-    `public_until` is what is said of it meanwhile: the first day on which it is public no more, by the rules then in
-    force; None while they know no end.
+    `public_until` is what is said of it meanwhile: the last day on which it is public by the rules then in force; None
+    while they know no end.
     """
 
     begins: date
@@ -162,8 +162,7 @@ def exhibits(facts: Facts, known_at: int, rulebook: Rulebook = RULEBOOK) -> list
     for imposed in facts.visible(PenaltyImposed, at):
         key = imposed.event.authority, imposed.event.document_no
         if key in publicised:
-            shown_from = max(imposed.effective_on, publicised[key])
-            found.append((imposed, _showings(imposed, shown_from, annulled.get(key), rulebook)))
+            found.append((imposed, _showings(imposed, publicised[key], annulled.get(key), rulebook)))
     name = known_name(facts, known_at, found[0][0].event.uscc) if found else ""
     return [Exhibit(imposed, name, showings) for imposed, showings in found if showings]
 
@@ -176,13 +175,13 @@ def _first_dates(facts: Iterable[Fact[PenaltyEvent]]) -> dict[tuple[str, str], d
 
 
 def _showings(
-    imposed: Fact[PenaltyImposed], shown_from: date, annulled_on: date | None, rulebook: Rulebook
+    imposed: Fact[PenaltyImposed], publicised_on: date, annulled_on: date | None, rulebook: Rulebook
 ) -> tuple[Showing, ...]:
     """The showings under each version in turn.
 
-    Publicity is counted from the decision, not from the day on which it was publicised: the credit-repair rules in force
-    from 2026-04-01 count from the day of the official document, and a late publicising must not lengthen it. The n days
-    are those of §1: day D is among them while 0 ≤ D − decided < n.
+    A publicity of n days begins with the publicising and is counted as §1 counts “the n days to D”: D is among them
+    while 0 ≤ D − publicised < n, so the last public day is publicised + n − 1. The rulebook names no other beginning;
+    counting from the decision, as some authorities do, would let a late publicising pass unseen.
     """
     found = []
     versions = rulebook.versions
@@ -190,11 +189,11 @@ def _showings(
         governs_from = version.in_force_from if place else date.min
         governs_to = versions[place + 1].in_force_from if place + 1 < len(versions) else None
         days = version.parameters.publicity_days_of(imposed.event.kinds)
-        public_until = None if days is None else imposed.effective_on + timedelta(days=days)
-        begins = max(shown_from, governs_from)
-        ends = min((day for day in (governs_to, public_until, annulled_on) if day), default=None)
+        lapses = None if days is None else publicised_on + timedelta(days=days)
+        begins = max(imposed.effective_on, publicised_on, governs_from)
+        ends = min((day for day in (governs_to, lapses, annulled_on) if day), default=None)
         if ends is None or begins < ends:
-            found.append(Showing(begins, ends, public_until))
+            found.append(Showing(begins, ends, lapses - timedelta(days=1) if lapses else None))
     return _joined(found)
 
 

@@ -97,15 +97,23 @@ def _one_of(vocabulary: type[Enum]) -> Callable[[object], Enum]:
     return check
 
 
-def parse(cls: type[S], sent: object, besides: Iterable[str] = ()) -> tuple[S | None, list[Flaw]]:
-    """The object of `cls` that was sent, or every flaw of it. `besides`: names that the caller reads itself."""
+def parse(cls: type[S], sent: object) -> tuple[S | None, list[Flaw]]:
+    """The object of `cls` that was sent, or every flaw of it."""
+    values, flaws = fields_sent(cls, sent)
+    return (None, flaws) if flaws else (cls(**values), [])
+
+
+def fields_sent(
+    cls: type[msgspec.Struct], sent: object, besides: Iterable[str] = ()
+) -> tuple[dict[str, Any], list[Flaw]]:
+    """What was sent of each field, None where it is malformed, and every flaw. `besides`: names the caller reads itself."""
     if not isinstance(sent, Mapping):
-        return None, [Flaw("", Text(f"应为对象，收到 {shown(sent)}", f"This is an object; got {shown(sent)}"))]
+        return {}, [Flaw("", Text(f"应为对象，收到 {shown(sent)}", f"This is an object; got {shown(sent)}"))]
     flaws = _unknown(cls, sent, besides)
     values: dict[str, Any] = {}
     for field in fields_of(cls):
         _take(field, sent.get(field.sent_as), values, flaws)
-    return (None, flaws) if flaws else (cls(**values), [])
+    return values, flaws
 
 
 def _unknown(cls: type[msgspec.Struct], sent: Mapping[str, object], besides: Iterable[str]) -> list[Flaw]:

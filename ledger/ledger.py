@@ -202,7 +202,7 @@ class Ledger:
     def _known(self, wanted: Sequence[Reads]) -> Known:
         positions = sorted({position for read in wanted for position in read.positions})
         head, streams = self.streams.read({tag for read in wanted for tag in read.tags})
-        events = opened_all(self.recorder.read_positions([p for p in positions if p <= head]))
+        events = opened_all(self.recorder.read_positions([p for p in positions if 1 <= p <= head]))
         return Known(head, streams, {recorded.position: recorded for recorded in events})
 
     def _judge(self, caller: Caller, request: Request, on: date) -> _Weighed:
@@ -230,11 +230,13 @@ class Ledger:
         for pause in _pauses():
             weighed = weigh()
             if weighed.refusals:
-                return Recording(head=weighed.head, refusals=weighed.refusals)
+                # The same request may have come twice at once, and its twin have been recorded meanwhile.
+                earlier = self._earlier(once) if once else None
+                return earlier or Recording(head=weighed.head, refusals=weighed.refusals)
             try:
                 head = self.recorder.append(weighed.drafts, weighed.condition, once=once)
-            except AlreadyAppended as earlier:
-                return self._replayed(earlier, once)
+            except AlreadyAppended as kept:
+                return self._replayed(kept, once)
             except IntegrityError:
                 time.sleep(pause)
                 continue

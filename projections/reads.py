@@ -9,7 +9,7 @@ from domain.recorded import Recorded
 from ledger.entry import opened
 from ledger.migrations import Pool
 from projections.credit import Timeline, loaded
-from projections.register import grams
+from projections.register import folded, grams
 from projections.supervision_reads import PlaceKey
 
 
@@ -94,7 +94,12 @@ class Reads:
         self, after: int, limit: int, types: Sequence[str] | None = None, uscc: str | None = None
     ) -> list[Known]:
         """Events after a position in their order, of these types, bearing this enterprise."""
-        parameters = {"after": after, "limit": limit, "types": list(types) if types is not None else None, "uscc": uscc}
+        parameters = {
+            "after": after,
+            "limit": limit,
+            "types": sorted(set(types)) if types is not None else None,
+            "uscc": uscc,
+        }
         statement = _EVENTS_OF_ENTERPRISE if uscc else _EVENTS_OF_TYPES if types is not None else _EVENTS
         return [_known(data, voided_by) for data, voided_by in self._rows(statement, parameters)]
 
@@ -152,7 +157,7 @@ def _searched(asked: Search) -> dict[str, Any]:
         "today": asked.today,
         "province": asked.province,
         "status": asked.status,
-        "text": text.lower(),
+        "text": folded(text),
         "code": "".join(text.upper().split()),
         "grams": grams(text),
         "number": text if text.isascii() and text.isdigit() else None,
@@ -236,7 +241,7 @@ GROUP BY uscc, received_on HAVING sum(received) > 0 ORDER BY received_on
 _FOUND_BY_NAME: Final = """
 SELECT named.uscc FROM register named
 WHERE named.grams @> %(grams)s::text[] AND named.valid_from <= %(today)s AND named.valid_to > %(today)s
-  AND (position(%(text)s::text in lower(named.name)) > 0 OR position(%(code)s::text in named.uscc) > 0)
+  AND (position(%(text)s::text in named.folded) > 0 OR position(%(code)s::text in named.uscc) > 0)
 """
 
 _FOUND_BY_NUMBER: Final = """

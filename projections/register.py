@@ -80,7 +80,7 @@ def _names(uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:
             turns.append((day, name, province))
     ends = [*(begins for begins, _, _ in turns[1:]), date.max]
     for (begins, name, province), ends_on in zip(turns, ends, strict=False):
-        yield uscc, begins, ends_on, name, province, "\x1f".join(grams(name + " " + uscc))
+        yield uscc, begins, ends_on, name, province, folded(name), "\x1f".join(grams(name + " " + uscc))
 
 
 def _filings(uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:
@@ -92,22 +92,27 @@ def _filings(uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:
     yield from sorted(rows, key=lambda row: str(row[2]).zfill(20))
 
 
+def folded(text: str) -> str:
+    """A text without regard to case. Folded here, since a database of locale C knows the case of ASCII alone."""
+    return text.lower()
+
+
 def grams(text: str) -> list[str]:
     """What a text is found by: its characters and pairs of neighbouring characters, in lower case, without blanks."""
-    words = text.lower().split()
+    words = folded(text).split()
     pairs = (pair for word in (*words, "".join(words)) for pair in (word[i : i + 2] for i in range(len(word) - 1)))
     return sorted({*"".join(words), *pairs})
 
 
 # Grams travel as one text: their separator is no character of a name that was trimmed and split.
 REGISTER: Final = Table(
-    "SELECT uscc, valid_from, valid_to, name, province, array_to_string(grams, E'\\x1f') FROM register"
+    "SELECT uscc, valid_from, valid_to, name, province, folded, array_to_string(grams, E'\\x1f') FROM register"
     " WHERE uscc = ANY(%s) ORDER BY uscc, valid_from",
     "DELETE FROM register WHERE uscc = ANY(%s)",
-    "INSERT INTO register (uscc, valid_from, valid_to, name, province, grams)"
-    " SELECT uscc, valid_from, valid_to, name, province, string_to_array(grams, E'\\x1f')"
-    " FROM unnest(%s::text[], %s::date[], %s::date[], %s::text[], %s::text[], %s::text[])"
-    " AS new (uscc, valid_from, valid_to, name, province, grams)",
+    "INSERT INTO register (uscc, valid_from, valid_to, name, province, folded, grams)"
+    " SELECT uscc, valid_from, valid_to, name, province, folded, string_to_array(grams, E'\\x1f')"
+    " FROM unnest(%s::text[], %s::date[], %s::date[], %s::text[], %s::text[], %s::text[], %s::text[])"
+    " AS new (uscc, valid_from, valid_to, name, province, folded, grams)",
 )
 CREDIT_SPANS: Final = Table(
     "SELECT uscc, valid_from, valid_to, status FROM credit_spans WHERE uscc = ANY(%s) ORDER BY uscc, valid_from",

@@ -1,6 +1,6 @@
 """Arguments of queries, checked before anything is read. Each raises ApiError INVALID with what is legal."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode
 from binascii import Error as Base64Error
 from datetime import date, timedelta
 from time import monotonic, sleep
@@ -11,7 +11,7 @@ from api.errors import ApiError, invalid
 from domain import identifiers
 from domain.identifiers import Malformed
 from domain.text import Text, shown
-from projections.supervision_reads import PlaceKey
+from projections.supervision_reads import DutyKey, FindingKey, PlaceKey
 
 MOST_DAYS_AHEAD: Final = 3_653
 """Ten years: how far a question may look ahead."""
@@ -53,6 +53,13 @@ def position(value: object, argument: str) -> int:
             f"应为不小于 0 的整数位置，收到 {shown(value)}",
             f"this is a position from 0 on; got {shown(value)}",
         )
+    return value
+
+
+def text(value: str | None, argument: str, most: int) -> str | None:
+    """A text that can be looked up: of at most so many characters, none of them a control character."""
+    if value is not None and (len(value) > most or not value.isprintable()):
+        raise invalid(argument, f"应为最多 {most} 个可打印字符", f"this is at most {most} printable characters")
     return value
 
 
@@ -99,29 +106,21 @@ def _not_yet_known(asked: int, known: int) -> ApiError:
     )
 
 
-def encode_cursor(*parts: object) -> str:
-    return urlsafe_b64encode("\n".join(str(part) for part in parts).encode()).decode().rstrip("=")
-
-
 def decode_cursor(cursor: str, parts: int) -> list[str]:
-    """The parts that an opaque cursor was made from."""
+    """The parts that an opaque cursor was made from: printable text each."""
     try:
-        found = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split("\n")
+        padded = (cursor + "=" * (-len(cursor) % 4)).encode("ascii")
+        found = b64decode(padded, b"-_", validate=True).decode().split("\n")
     except (Base64Error, ValueError):
         found = []
-    if len(found) != parts:
+    if len(found) != parts or not all(part.isprintable() for part in found):
         raise bad_cursor()
     return found
 
 
 def decode_position(after: str | None) -> int | None:
     """The position that a cursor names; None for no cursor."""
-    if after is None:
-        return None
-    (text,) = decode_cursor(after, 1)
-    if not text.isascii() or not text.isdigit():
-        raise bad_cursor()
-    return int(text)
+    return None if after is None else _place_in(decode_cursor(after, 1)[0])
 
 
 def decode_place(after: str | None) -> PlaceKey | None:
@@ -129,8 +128,45 @@ def decode_place(after: str | None) -> PlaceKey | None:
     if after is None:
         return None
     on, place = decode_cursor(after, 2)
+    return PlaceKey(_date_in(on), _place_in(place))
+
+
+def decode_duty(after: str | None) -> DutyKey | None:
+    """The obligation that a cursor names; None for no cursor."""
+    if after is None:
+        return None
+    due_on, subject, rule, arises_from, about = decode_cursor(after, 5)
+    return DutyKey(_date_in(due_on), subject, rule, _place_in(arises_from), _place_in(about))
+
+
+def decode_finding(after: str | None) -> FindingKey | None:
+    """The finding that a cursor names; None for no cursor."""
+    if after is None:
+        return None
+    place, rule = decode_cursor(after, 2)
+    return FindingKey(_place_in(place), rule)
+
+
+def decode_uscc(after: str | None) -> str:
+    """The code that a cursor names; empty, before all codes, for no cursor."""
+    if after is None:
+        return ""
+    (code,) = decode_cursor(after, 1)
     try:
-        return PlaceKey(date.fromisoformat(on), int(place))
+        return identifiers.uscc(code)
+    except Malformed:
+        raise bad_cursor() from None
+
+
+def _place_in(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise bad_cursor()
+    return int(text)
+
+
+def _date_in(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
     except ValueError:
         raise bad_cursor() from None
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self
 import strawberry
 
 from api import arguments, supervision_types
-from api.connections import Connection
+from api.connections import Connection, encode_cursor
 from api.context import Info
 from api.credit_types import CreditReport, report
 from api.errors import invalid
@@ -245,7 +245,7 @@ def connection_of(
 
 
 def _cursor(event: LedgerEvent) -> str:
-    return arguments.encode_cursor(event.recorded.effective_on, event.recorded.position)
+    return encode_cursor(event.recorded.effective_on, event.recorded.position)
 
 
 def _period(begins: object, ends: object) -> tuple[date | None, date | None]:

@@ -9,6 +9,7 @@ Everything else that is raised becomes INTERNAL, without its text. Documents tha
 BAD_DOCUMENT, variables that do not fit their types BAD_VARIABLES: their messages speak of the document alone.
 """
 
+import re
 from typing import Any, Final
 
 import psycopg
@@ -27,6 +28,9 @@ UNAVAILABLE: Final = Text(
     "The database is not available at the moment; nothing acknowledged is lost: try again with the same idempotencyKey",
 )
 INTERNAL: Final = Text("内部错误，已记入日志", "Internal error; it is in the log")
+
+SENT: Final = re.compile(r"[.,:;]?\s*found: .*$", re.IGNORECASE | re.DOTALL)
+"""Where graphql-core's messages begin to repeat what was sent, which may be personal data."""
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +78,8 @@ def _code_and_message(error: GraphQLError, language: Language) -> tuple[str, str
     if isinstance(cause, AWAY):
         return "UNAVAILABLE", UNAVAILABLE.said_in(language)
     if cause is None or isinstance(cause, GraphQLError):
-        return ("BAD_VARIABLES" if "Variable" in error.message else "BAD_DOCUMENT"), error.message
+        code = "BAD_VARIABLES" if "Variable" in error.message else "BAD_DOCUMENT"
+        return code, SENT.sub(".", error.message)
     log.error("unexpected", fault=type(cause).__name__, exc_info=cause)
     return "INTERNAL", INTERNAL.said_in(language)
 

@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 import strawberry
 
 from api import arguments, rulebook_types
-from api.connections import Connection
+from api.connections import Connection, encode_cursor
 from api.context import Info
 from api.enterprises import Node
 from api.errors import ApiError
@@ -204,7 +204,8 @@ def preview(info: Info, sent: object, as_of: object, known_at: object, rulebook:
 
 def find(info: Info, decision_id: str) -> Decision | None:
     """The decision of that id, unless the caller is a carrier that did not ask for it."""
-    recorded = info.context.ledger.decision(decision_id)
+    # No id holds a control character, and none is looked up: the database cannot hold them either.
+    recorded = info.context.ledger.decision(decision_id) if decision_id.isprintable() else None
     if recorded is None or not _may_see(info.context.caller, recorded.event):
         return None
     return Decision.of(recorded)
@@ -248,4 +249,4 @@ def _changed(info: Info, page: Sequence[Known], changed: bool) -> Iterable[Decis
 
 
 def _cursor(decision: Decision) -> str:
-    return arguments.encode_cursor(decision.recorded.position)
+    return encode_cursor(decision.recorded.position)

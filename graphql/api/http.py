@@ -6,14 +6,14 @@ where it is accepted, else `application/json`. Resolvers are synchronous and run
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
 import anyio.to_thread
 import msgspec
 import structlog
-from graphql import GraphQLError
+from graphql import GraphQLError, OperationDefinitionNode, parse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -23,7 +23,7 @@ from strawberry.types.graphql import OperationType
 
 from api.context import Context
 from api.errors import AWAY, INTERNAL, UNAVAILABLE, formatted, is_away
-from api.schema import SCHEMA
+from api.schema import MOST_TOKENS, SCHEMA
 from domain.callers import Caller
 from domain.text import Language, Text
 
@@ -82,6 +82,7 @@ class GraphQLEndpoint:
     def _execute(self, params: Params, request: Request, language: Language) -> tuple[int, dict[str, Any]]:
         media = _media(request)
         try:
+            _require_one_operation(params)
             caller = self._caller(request)
             context = self.context_for(caller, language)
             allowed = (
@@ -126,6 +127,31 @@ class GraphQLEndpoint:
                 ),
             )
         return caller
+
+
+@lru_cache(maxsize=500)
+def _operations(query: str) -> int | None:
+    """How many operations a document has; None where it does not parse, which its execution will say."""
+    try:
+        document = parse(query, max_tokens=MOST_TOKENS)
+    except GraphQLError:
+        return None
+    return sum(isinstance(definition, OperationDefinitionNode) for definition in document.definitions)
+
+
+def _require_one_operation(params: Params) -> None:
+    """GraphQL §6.1: of several operations one is named."""
+    if not params.query.strip():
+        raise _no_request()
+    if not params.operation_name and (_operations(params.query) or 0) > 1:
+        raise BadRequest(
+            400,
+            "BAD_DOCUMENT",
+            Text(
+                "文档含多个操作；请用 operationName 指明要执行哪一个",
+                "The document has several operations; name one by operationName",
+            ),
+        )
 
 
 def _answer(result: ExecutionResult, language: Language, media: str) -> tuple[int, dict[str, Any]]:
@@ -220,7 +246,7 @@ def language_of(accepted: str) -> Language:
     """The first of Chinese and English by weight in an Accept-Language header; Chinese where it names neither."""
     wishes = []
     for place, part in enumerate(accepted.split(",")):
-        tag, _, weight = part.strip().partition(";q=")
+        tag, _, weight = "".join(part.split()).partition(";q=")
         try:
             wishes.append((-float(weight or 1), place, tag.strip().lower()))
         except ValueError:

@@ -50,7 +50,7 @@ def _input(name: str, cls: type[msgspec.Struct], nested: dict[type[msgspec.Struc
 def _event_input(cls: type[Event]) -> Any:
     extra: dict[str, Any] = {"effective_on": (Date | None, strawberry.field(default=None))}
     if cls.gated:
-        extra["historical"] = (bool, strawberry.field(default=False))
+        extra["historical"] = (bool | None, strawberry.field(default=False))
     return _input(f"{cls.__name__}Input", cls, {}, extra)
 
 

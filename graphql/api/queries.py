@@ -1,6 +1,6 @@
 """Query: the register and the ledger."""
 
-from typing import Any, Final
+from typing import Final
 
 import strawberry
 
@@ -59,12 +59,12 @@ class Query:
         check(info, "Query.enterprises")
         size = arguments.page_size(first, MOST_NODES, 20)
         asked = _search(info, search, status, province)
-        place = arguments.decode_cursor(after, 1)[0] if after is not None else ""
+        place = arguments.decode_uscc(after)
         info.context.settle()
         reads = info.context.reads
         usccs = reads.search(asked, size + 1, place)
-        found = enterprises.load(info, usccs)
-        return Connection[Enterprise].of(found, _cursor, size, after, lambda: reads.search_count(asked))
+        found = {str(node.uscc): node for node in enterprises.load(info, usccs)}
+        return Connection[Enterprise].of_keys(usccs, found, size, after, lambda: reads.search_count(asked))
 
     @strawberry.field
     def credit_status(
@@ -209,15 +209,10 @@ def _reports(info: Info, usccs: list[USCC], as_of: object, known_at: object) -> 
 
 
 def _search(info: Info, search: str | None, status: CreditStatus | None, province: str | None) -> Search:
-    if search is not None and len(search) > MOST_SEARCH:
-        raise invalid("search", f"最多 {MOST_SEARCH} 个字符", f"at most {MOST_SEARCH} characters; got {len(search)}")
+    arguments.text(search, "search", MOST_SEARCH)
     if province is not None and province not in PROVINCES:
         legal = ", ".join(PROVINCES)
         raise invalid("province", f"应为 {legal} 之一", f"this is one of {legal}")
     # A carrier may not learn from a search which numbers others have filed (§8).
     by_number = info.context.caller.role is not Role.CARRIER
     return Search(info.context.today, search, province, status.value if status else None, by_number)
-
-
-def _cursor(enterprise: Any) -> str:
-    return arguments.encode_cursor(enterprise.uscc)

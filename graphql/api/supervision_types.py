@@ -1,13 +1,12 @@
 """Obligations, findings, published lists and public penalties as GraphQL types, and how they are paged."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date
 from typing import Final, Self
 
 import strawberry
 
 from api import arguments
-from api.connections import Connection
+from api.connections import Connection, encode_cursor
 from api.context import Info
 from api.errors import invalid
 from api.reasons import Reason, reasons
@@ -142,10 +141,10 @@ def obligations_at(
 ) -> Connection[Obligation]:
     size, reads = arguments.page_size(first, MOST_ROWS, USUAL_ROWS), info.context.supervision
     usccs = [uscc] if uscc else None
-    found = reads.obligations(at, usccs, state, size + 1, _duty_key(after))
+    found = reads.obligations(at, usccs, state, size + 1, arguments.decode_duty(after))
     return Connection[Obligation].of(
         [Obligation.of(each) for each in found],
-        lambda each: arguments.encode_cursor(*each.key),
+        lambda each: encode_cursor(*each.key),
         size,
         after,
         lambda: reads.obligation_count(at, usccs, state),
@@ -162,16 +161,6 @@ def obligations_of(
     return found
 
 
-def _duty_key(after: str | None) -> DutyKey | None:
-    if after is None:
-        return None
-    due_on, subject, rule, arises_from, about = arguments.decode_cursor(after, 5)
-    try:
-        return DutyKey(date.fromisoformat(due_on), subject, rule, int(arises_from), int(about))
-    except ValueError:
-        raise arguments.bad_cursor() from None
-
-
 def findings_at(
     info: Info, uscc: str | None, rule: str | None, at: Moment, first: int | None, after: str | None
 ) -> Connection[Finding]:
@@ -180,10 +169,10 @@ def findings_at(
         legal = ", ".join(FINDING_RULES)
         raise invalid("rule", f"应为 {legal} 之一，收到 {rule}", f"this is one of {legal}; got {rule}")
     usccs = [uscc] if uscc else None
-    found = _findings(info, usccs, rule, at, size + 1, _finding_key(after))
+    found = _findings(info, usccs, rule, at, size + 1, arguments.decode_finding(after))
     return Connection[Finding].of(
         [Finding.of(each) for each in found],
-        lambda each: arguments.encode_cursor(each.position, each.rule),
+        lambda each: encode_cursor(each.position, each.rule),
         size,
         after,
         lambda: len(_findings(info, usccs, rule, at, None, None)),
@@ -232,15 +221,6 @@ def _asked(info: Info, page: Sequence[tuple[str, int]], at: Moment) -> Iterable[
     return sorted((each for each in asked if each.position in wanted), key=lambda each: each.position)
 
 
-def _finding_key(after: str | None) -> FindingKey | None:
-    if after is None:
-        return None
-    position, rule = arguments.decode_cursor(after, 2)
-    if not position.isascii() or not position.isdigit():
-        raise arguments.bad_cursor()
-    return FindingKey(int(position), rule)
-
-
 def list_entries(
     info: Info, on_list: CreditList | None, at: Moment, first: int | None, after: str | None
 ) -> Connection[ListEntry]:
@@ -248,7 +228,7 @@ def list_entries(
     found = reads.listings(at, on_list, size + 1, arguments.decode_place(after))
     return Connection[ListEntry].of(
         [ListEntry.of(each) for each in found],
-        lambda each: arguments.encode_cursor(each.begins, each.position),
+        lambda each: encode_cursor(each.begins, each.position),
         size,
         after,
         lambda: reads.listing_count(at, on_list),
@@ -262,7 +242,7 @@ def penalties(info: Info, uscc: str | None, at: Moment, first: int | None, after
     found = [Penalty.of(each, event) for each in shown if isinstance(event := events[each.position], PenaltyImposed)]
     return Connection[Penalty].of(
         found,
-        lambda each: arguments.encode_cursor(each.decided_on, each.position),
+        lambda each: encode_cursor(each.decided_on, each.position),
         size,
         after,
         lambda: reads.penalty_count(at, uscc),

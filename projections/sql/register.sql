@@ -6,6 +6,7 @@ CREATE TABLE register (
     valid_to date NOT NULL,
     name text NOT NULL,
     province text COLLATE "C" NOT NULL,
+    folded text NOT NULL,
     grams text[] NOT NULL,
     PRIMARY KEY (uscc, valid_from)
 );

@@ -28,7 +28,8 @@ def every_event() -> list[Event]:
     made = []
     for name, fact in EVERY_EVENT.items():
         cls = EVENTS[name[0].upper() + name[1:]]
-        event, flaws = parse(cls, fact.fields, ("effectiveOn", "historical"))
+        own = {field.sent_as for field in fields_of(cls)}
+        event, flaws = parse(cls, {field: value for field, value in fact.fields.items() if field in own})
         assert event, flaws
         made.append(event)
     return made

@@ -163,40 +163,42 @@ def test_before_2026_4_publicity_does_not_end_by_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kinds", "ends"),
+    ("kinds", "last"),
     [
-        (["WARNING"], "2026-06-29"),
-        (["CRITICISM"], "2026-06-29"),
-        (["WARNING", "CRITICISM"], "2026-06-29"),
-        (["FINE"], "2027-03-31"),
-        (["OTHER"], "2027-03-31"),
-        (["WARNING", "ACTIVITY_RESTRICTED"], "2027-03-31"),
-        (["LICENCE_REVOKED"], "2029-03-30"),
-        (["WARNING", "FINE", "BARRED"], "2029-03-30"),
+        (["WARNING"], "2026-06-30"),
+        (["CRITICISM"], "2026-06-30"),
+        (["WARNING", "CRITICISM"], "2026-06-30"),
+        (["FINE"], "2027-04-01"),
+        (["OTHER"], "2027-04-01"),
+        (["WARNING", "ACTIVITY_RESTRICTED"], "2027-04-01"),
+        (["LICENCE_REVOKED"], "2029-03-31"),
+        (["WARNING", "FINE", "BARRED"], "2029-03-31"),
     ],
 )
-def test_from_2026_4_on_publicity_lasts_the_days_of_the_longest_kind_from_the_decision(
-    kinds: list[str], ends: str
+def test_from_2026_4_on_publicity_lasts_the_days_of_the_longest_kind_from_the_publicising(
+    kinds: list[str], last: str
 ) -> None:
     fine = {"fine": "1"} if "FINE" in kinds else {}
     book = publicised("2026-03-31", "2026-04-02", kinds=kinds, **fine)
-    last = date.fromordinal(d(ends).toordinal() - 1).isoformat()
-    assert [shown_penalties(book, day) for day in ("2026-04-02", last, ends)] == [[(2, ends)], [(2, ends)], []]
+    after = date.fromordinal(d(last).toordinal() + 1).isoformat()
+    assert [shown_penalties(book, day) for day in ("2026-04-02", last, after)] == [[(2, last)], [(2, last)], []]
 
 
 def test_a_penalty_decided_earlier_is_told_its_end_from_2026_4_on() -> None:
     book = publicised("2025-06-01", "2025-06-05", kinds=["OTHER"])
-    days = ("2026-03-31", "2026-04-01", "2026-05-31", "2026-06-01")
-    assert [shown_penalties(book, day) for day in days] == [[(2, None)], [(2, "2026-06-01")], [(2, "2026-06-01")], []]
+    days = ("2026-03-31", "2026-04-01", "2026-06-04", "2026-06-05")
+    assert [shown_penalties(book, day) for day in days] == [[(2, None)], [(2, "2026-06-04")], [(2, "2026-06-04")], []]
     assert exhibits(book.enterprise(), HEAD)[0].showings == (
         Showing(d("2025-06-05"), d("2026-04-01"), None),
-        Showing(d("2026-04-01"), d("2026-06-01"), d("2026-06-01")),
+        Showing(d("2026-04-01"), d("2026-06-05"), d("2026-06-04")),
     )
 
 
-def test_a_penalty_publicised_when_its_days_were_over_is_never_public() -> None:
-    book = publicised("2026-01-02", "2026-04-02")
-    assert exhibits(book.enterprise(), HEAD) == []
+def test_a_penalty_publicised_late_is_public_for_all_its_days() -> None:
+    book = publicised("2026-01-02", "2026-04-02", kinds=["WARNING"])
+    assert exhibits(book.enterprise(), HEAD)[0].showings == (
+        Showing(d("2026-04-02"), d("2026-07-01"), d("2026-06-30")),
+    )
 
 
 def test_versions_that_say_the_same_make_one_showing() -> None:

@@ -86,7 +86,7 @@ def test_a_field_that_is_left_out_or_null_is_missing_if_it_is_required(name: str
 WRONG_TYPES: dict[str, list[object]] = {
     "Boolean": [0, 1, "true", "", [], {}],
     "Int": ["2020", 2020.5, True, [], {}],
-    "Position": ["1", 1.5, True, 0, -1, [], {}],
+    "Position": ["1", 1.5, True, 2**53, [], {}],
     "Yuan": ["x", -1, "0.005", "1e3", 1.5, True, [], {}],
     "Date": ["2020-02-30", "20200618", "1948-12-31", 20200618, True, [], {}],
     "DateTime": ["2020-06-18", "2020-06-18T09:30:00", 0, True, [], {}],
@@ -137,7 +137,7 @@ def test_each_bad_element_of_a_list_has_a_path_of_its_own() -> None:
     }
     assert paths(amended(carriers=["CHINA_TELECOM", "x"])) == {"carriers.1"}
     assert paths(inspected(violations=["OTHER", "other"])) == {"violations.1"}
-    assert paths(listed(basis=[1, 0, "2"])) == {"basis.1", "basis.2"}
+    assert paths(listed(basis=[1, 1.5, "2"])) == {"basis.1", "basis.2"}
     assert paths(licensed(provinces=["11", "99"])) == {"provinces.1"}
 
 

@@ -374,20 +374,17 @@ def publicity_days(kinds: Sequence[str]) -> int:
     return 90 if set(kinds) <= {"WARNING", "CRITICISM"} else 365
 
 
-def public_until(penalty: E, on: dt.date) -> dt.date | None:
-    """The first day on which a penalty is public no more, as version 2026.1 counts it from the decision on.
-
-    None on dates judged by an earlier version.
-    """
+def public_until(penalty: E, publicised: E, on: dt.date) -> dt.date | None:
+    """The last public day of a penalty as version 2026.1 has it; None on dates judged by an earlier version."""
     if on < CREDIT_REPAIR_FROM:
         return None
-    return penalty.effective_on + dt.timedelta(days=publicity_days(penalty.data["kinds"]))
+    return publicised.effective_on + dt.timedelta(days=publicity_days(penalty.data["kinds"]) - 1)
 
 
 def public_penalties(events: Sequence[E], uscc: str | None, on: dt.date, at: int) -> list[tuple[int, dt.date | None]]:
     """(position, publicUntil) of the standing publicised penalties whose publicity has not ended on `on`."""
     codes = sorted({e.data["uscc"] for e in pick(events, "PenaltyImposed") if uscc in (None, e.data["uscc"])})
     imposed = [e for code in codes for e in standing(events, code, on, at, ["PenaltyImposed"])]
-    announced = [e for e in imposed if penalty_events(events, "PenaltyPublicised", e, on, at)]
-    shown = [(e.position, public_until(e, on)) for e in announced]
-    return sorted([(position, until) for position, until in shown if until is None or on < until])
+    announced = [(e, penalty_events(events, "PenaltyPublicised", e, on, at)) for e in imposed]
+    shown = [(e, public_until(e, first[0], on)) for e, first in announced if first]
+    return sorted([(e.position, until) for e, until in shown if until is None or on <= until], key=lambda row: row[0])

@@ -4,7 +4,6 @@ ReactDOM.createRoot(document.getElementById("graphiql")).render(
     fetcher: GraphiQL.createFetcher({ url: "/graphql" }),
     shouldPersistHeaders: false,
     defaultEditorToolsVisibility: "headers",
-    defaultHeaders: '{ "Authorization": "Bearer KEY" }',
     defaultQuery: "{ ledger { head } }\n",
   })
 );
