@@ -88,15 +88,20 @@ def decide(ledger: Ledger) -> list[Recorded]:
 
 
 def forge(
-    ledger: Ledger, outcome: Outcome, *reasons: FiredRule, rulebook: str = "2020.1", decision_id: str = "D-forged"
+    ledger: Ledger,
+    outcome: Outcome,
+    *reasons: FiredRule,
+    rulebook: str = "2020.1",
+    decision_id: str = "D-forged",
+    uscc: str = A,
 ) -> Recorded:
-    """Appends a decision that no gate has made, about A's cooperation as known at the head."""
+    """Appends a decision that no gate has made, about a cooperation, as known at the head."""
     head = ledger.recorder.head()
     event = GateDecided(
         decision_id=decision_id,
         gate=Gate.COOPERATION,
-        uscc=A,
-        request=COOPERATION["cooperation"],
+        uscc=uscc,
+        request={**COOPERATION["cooperation"], "uscc": uscc},
         as_of=d(LATE),
         known_at=head,
         rulebook=rulebook,

@@ -32,6 +32,8 @@ INTERNAL: Final = Text("内部错误，已记入日志", "Internal error; it is 
 SENT: Final = re.compile(r"[.,:;]?\s*found: .*$", re.IGNORECASE | re.DOTALL)
 """Where graphql-core's messages begin to repeat what was sent, which may be personal data."""
 
+LONGEST_MESSAGE: Final = 500
+
 log = structlog.get_logger(__name__)
 
 
@@ -79,7 +81,8 @@ def _code_and_message(error: GraphQLError, language: Language) -> tuple[str, str
         return "UNAVAILABLE", UNAVAILABLE.said_in(language)
     if cause is None or isinstance(cause, GraphQLError):
         code = "BAD_VARIABLES" if "Variable" in error.message else "BAD_DOCUMENT"
-        return code, SENT.sub(".", error.message)
+        said = SENT.sub(".", error.message)
+        return code, said if len(said) <= LONGEST_MESSAGE else said[:LONGEST_MESSAGE] + "…"
     log.error("unexpected", fault=type(cause).__name__, exc_info=cause)
     return "INTERNAL", INTERNAL.said_in(language)
 

@@ -437,9 +437,9 @@ def second(**given: Any) -> dict[str, Any]:
 
 PENALTIES: Final = (
     registered(),
-    punished("2026-03-10", kinds=["WARNING", "FINE"], fine="2000", confiscated="0.5"),  # 2: to 2027-03-10
+    punished("2026-03-10", kinds=["WARNING", "FINE"], fine="2000", confiscated="0.5"),  # 2: to 2027-03-19
     penalty("Publicised", "2026-03-20"),
-    punished("2026-03-10", **second()),  # 4: a warning alone, 90 days, to 2026-06-08
+    punished("2026-03-10", **second()),  # 4: a warning alone, 90 days, to 2026-07-29
     penalty("Publicised", "2026-05-01", **second()),
     registered(uscc=B),
     punished("2024-01-01", uscc=B, documentNo="粤〔2024〕1号", kinds=["CLOSURE"]),  # 7: 1095 days
@@ -465,7 +465,7 @@ def penalties(system: System, **arguments: Argument) -> list[tuple[int, str | No
 
 
 def test_public_penalties_are_listed_newest_decision_first(shown: System) -> None:
-    assert penalties(shown) == [(4, "2026-06-08"), (2, "2027-03-10"), (7, "2026-12-31")]
+    assert penalties(shown) == [(4, "2026-07-29"), (2, "2027-03-19"), (7, "2026-12-31")]
 
 
 def test_a_public_penalty_is_told_whole(shown: System) -> None:
@@ -484,7 +484,7 @@ def test_a_public_penalty_is_told_whole(shown: System) -> None:
         "violation": "未经同意外呼",
         "basis": "办法第二十条",
         "decidedOn": "2026-03-10",
-        "publicUntil": "2027-03-10",
+        "publicUntil": "2027-03-19",
         "position": ADOPTED + 2,
     }
     assert edges[0]["node"]["fine"] is None
@@ -496,13 +496,13 @@ def test_a_public_penalty_is_told_whole(shown: System) -> None:
         ("2024-01-01", []),
         ("2024-01-02", [(7, None)]),
         ("2026-03-31", [(2, None), (7, None)]),
-        ("2026-04-01", [(2, "2027-03-10"), (7, "2026-12-31")]),
-        ("2026-05-19", [(10, "2026-07-30"), (4, "2026-06-08"), (2, "2027-03-10"), (7, "2026-12-31")]),
-        ("2026-05-20", [(4, "2026-06-08"), (2, "2027-03-10"), (7, "2026-12-31")]),
-        ("2026-06-07", [(4, "2026-06-08"), (2, "2027-03-10"), (7, "2026-12-31")]),
-        ("2026-06-08", [(2, "2027-03-10"), (7, "2026-12-31")]),
-        ("2027-03-09", [(2, "2027-03-10")]),
-        ("2027-03-10", []),
+        ("2026-04-01", [(2, "2027-03-19"), (7, "2026-12-31")]),
+        ("2026-05-19", [(10, "2026-07-29"), (4, "2026-07-29"), (2, "2027-03-19"), (7, "2026-12-31")]),
+        ("2026-05-20", [(4, "2026-07-29"), (2, "2027-03-19"), (7, "2026-12-31")]),
+        ("2026-07-29", [(4, "2026-07-29"), (2, "2027-03-19"), (7, "2026-12-31")]),
+        ("2026-07-30", [(2, "2027-03-19"), (7, "2026-12-31")]),
+        ("2027-03-19", [(2, "2027-03-19")]),
+        ("2027-03-20", []),
     ],
 )
 def test_publicity_lasts_from_its_day_to_its_end(

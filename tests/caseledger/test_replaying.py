@@ -111,6 +111,11 @@ def test_a_forged_reason_is_a_difference_and_no_flip(system: System, decisions: 
     assert (positions(found), found.flips) == ([forged.position], {})
 
 
+def test_differences_are_told_in_the_order_of_the_log(system: System, decisions: list[Recorded]) -> None:
+    forged = [forge(system.ledger, Outcome.PERMIT, decision_id=f"D-{code}", uscc=code) for code in (B, A)]
+    assert positions(report(system)) == [one.position for one in forged]
+
+
 def test_another_version_gives_its_flips_by_gate_and_rule(system: System, decisions: list[Recorded]) -> None:
     found = report(system, version=named("2020.1"))
     assert found.flips == FLIPS_UNDER_2020
