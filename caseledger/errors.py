@@ -6,6 +6,7 @@ Unusable                    the message is one sentence or two: what was found, 
 ├── CannotServe             the server cannot listen
 ├── Unreadable              a file cannot be read, or is of another format
 ├── ImportStopped           an import cannot go on
+├── CannotReplay            there is no such decision or rulebook version
 └── NotEmpty                a demonstration is for an empty ledger
 
 The carried PostgreSQL and the migrations have errors of their own (PostgresError, MigrationError), identifiers and keys
@@ -39,3 +40,7 @@ class ImportStopped(Unusable):
 
 class NotEmpty(Unusable):
     """The ledger has a history already."""
+
+
+class CannotReplay(Unusable):
+    """What was asked to be decided again is not there."""

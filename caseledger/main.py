@@ -92,6 +92,21 @@ def import_(
 
 
 @app.command()
+def replay(
+    decision: Annotated[str | None, typer.Option(metavar="ID", help="One decision only.")] = None,
+    rulebook: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Decide under this version instead of each decision's own.")
+    ] = None,
+    upto: Annotated[int | None, typer.Option(metavar="POSITION", min=0, help="Decisions up to this position.")] = None,
+    machine: Machine = False,
+) -> int:
+    """Decide recorded decisions again from the events alone; exit 1 if one does not come out the same."""
+    from caseledger.replay_command import replay_decisions
+
+    return 0 if replay_decisions(read_settings(), decision, rulebook, upto, machine) else FAILED
+
+
+@app.command()
 def status(machine: Machine = False) -> None:
     """Show the database, the head of the ledger and how far each projection is."""
     from caseledger.status import status_of

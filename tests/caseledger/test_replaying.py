@@ -112,7 +112,7 @@ def test_a_forged_reason_is_a_difference_and_no_flip(system: System, decisions: 
 
 
 def test_differences_are_told_in_the_order_of_the_log(system: System, decisions: list[Recorded]) -> None:
-    forged = [forge(system.ledger, Outcome.PERMIT, decision_id=f"D-{code}", uscc=code) for code in (B, A)]
+    forged = [forge(system.ledger, Outcome.REFUSE, decision_id=f"D-{code}", uscc=code) for code in (B, A)]
     assert positions(report(system)) == [one.position for one in forged]
 
 
