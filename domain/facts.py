@@ -61,6 +61,19 @@ class Facts:
         self.position = 0
         """The last position folded."""
 
+    @classmethod
+    def merged(cls, parts: Iterable["Facts"]) -> "Facts":
+        """The facts of several tags as one, for questions only: parts do not share an event."""
+        whole = cls()
+        for part in parts:
+            for kind, facts in part._by_type.items():
+                whole._by_type.setdefault(kind, []).extend(facts)
+            whole._types.update(part._types)
+            whole.position = max(whole.position, part.position)
+        for facts in whole._by_type.values():
+            facts.sort(key=_order)
+        return whole
+
     @property
     def size(self) -> int:
         """How many events it holds."""

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from stdnum.cn import uscc as gb32100
@@ -61,7 +62,12 @@ def _text_of(value: object, what_zh: str, what_en: str) -> str:
 
 def uscc(value: object) -> str:
     """A unified social credit code (GB 32100-2015): 18 characters, upper-cased, without blanks and hyphens."""
-    got = _text_of(value, "统一社会信用代码", "A unified social credit code")
+    return _uscc(_text_of(value, "统一社会信用代码", "A unified social credit code"))
+
+
+@lru_cache(maxsize=65_536)
+def _uscc(got: str) -> str:
+    """Kept for the codes asked about most: the check character costs more than a look-up."""
     # Blanks and hyphens alone are taken out: a digit of another script is not the digit it looks like.
     code = "".join(c.upper() if c.isascii() else c for c in BLANKS_AND_HYPHENS.sub("", got))
     said = shown(got)

@@ -1,6 +1,6 @@
 """Live facts need their decision (rulebook §5, “Live and historical facts”)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -69,7 +69,7 @@ def ask(
     version = version or rulebook.in_force_on(at.on)
     enterprise, numbers, days = gates.reads(request, at, version, rulebook)
     number = streams[numbers[0]] if numbers else Facts()
-    complaints = _merged(streams[day] for day in days)
+    complaints = Facts.merged(streams[day] for day in days)
     return gates.decide(
         Case(request, at, streams[enterprise], number, complaints, version.parameters), version, rulebook
     )
@@ -81,14 +81,6 @@ def tags_read(
     """Every tag whose events the decision of a request reads."""
     enterprise, numbers, days = gates.reads(request, at, version or rulebook.in_force_on(at.on), rulebook)
     return frozenset((enterprise, *numbers, *days))
-
-
-def _merged(days: Iterable[Facts]) -> Facts:
-    merged = Facts()
-    for day in days:
-        for fact in day.all():
-            merged.add(fact)
-    return merged
 
 
 def decision_of(command: Command, streams: Mapping[str, Facts]) -> Fact[GateDecided] | None:

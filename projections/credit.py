@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,8 @@ from projections.projection import Database, touching
 from projections.register import TAG
 
 Timeline = tuple[Span, ...]
+UNKNOWN: Final[Timeline] = (Span(None, CreditStatus.UNKNOWN),)
+"""The timeline of a code that nothing is known of."""
 
 
 class CreditChanges:
@@ -43,7 +46,7 @@ class CreditChanges:
         self, tag: str, folds: Mapping[str, Facts], positions: Sequence[int], before: Mapping[str, Timeline]
     ) -> Iterator[tuple[int, str, str]]:
         uscc = tag.removeprefix(TAG)
-        present = before.get(uscc, (Span(None, CreditStatus.UNKNOWN),))
+        present = before.get(uscc, UNKNOWN)
         for position in positions:
             timeline = credit.timeline(folds[tag], position, self._rulebook)
             if timeline != present:

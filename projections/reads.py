@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from domain.recorded import Recorded
 from ledger.entry import opened
 from ledger.migrations import Pool
-from projections.credit import Timeline, loaded
+from projections.credit import UNKNOWN, Timeline, loaded
 from projections.register import folded, grams
 from projections.supervision_reads import PlaceKey
 
@@ -131,6 +131,11 @@ class Reads:
     def decision_count(self, asked: DecisionFilter) -> int:
         count: int = self._rows(_DECISION_COUNT, asked._asdict())[0][0]
         return count
+
+    def timelines(self, usccs: Sequence[str], known_at: int) -> dict[str, Timeline]:
+        """The credit timeline of each enterprise as known at a position; UNKNOWN throughout where nothing is known."""
+        rows = self._rows(_TIMELINES, {"usccs": list(usccs), "known_at": known_at})
+        return {uscc: loaded(timeline) if timeline else UNKNOWN for uscc, timeline in rows}
 
     def credit_changes(self, after: int, limit: int) -> list[CreditChange]:
         """Changes of credit timelines after a position, oldest first."""
@@ -279,6 +284,14 @@ SELECT event.data FROM (
 JOIN events event ON event.position = page.position ORDER BY page.position DESC
 """.replace("{which}", _WHERE_DECISION)
 _DECISION_COUNT: Final = "SELECT count(*) FROM decisions d WHERE {which}".replace("{which}", _WHERE_DECISION)
+
+_TIMELINES: Final = """
+SELECT asked.uscc, latest.timeline FROM unnest(%(usccs)s::text[]) AS asked (uscc)
+LEFT JOIN LATERAL (
+    SELECT c.timeline::text FROM credit_changes c
+    WHERE c.uscc = asked.uscc AND c.position <= %(known_at)s ORDER BY c.position DESC LIMIT 1
+) AS latest ON true
+"""
 
 _CREDIT_CHANGES: Final = """
 SELECT position, uscc, timeline::text FROM credit_changes

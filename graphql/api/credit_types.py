@@ -1,15 +1,18 @@
 """Credit reports (rulebook §4) as GraphQL types."""
 
-from datetime import date
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import strawberry
 
 from api.context import Info
+from api.pages import Page
 from api.reasons import Reason, reasons
 from api.scalars import USCC, Date, Position
 from domain import credit
 from domain.facts import Facts, Moment
 from domain.vocabulary import CreditStatus
+from projections.credit import Timeline
 
 
 @strawberry.type(description="from: null before the first event; each span lasts until the next one begins.")
@@ -21,22 +24,19 @@ class CreditSpan:
 @strawberry.type
 class CreditReport:
     uscc: USCC
+    status: CreditStatus
     as_of: Date
     known_at: Position
-    facts: strawberry.Private[Facts]
-    found: strawberry.Private[credit.Credit]
-
-    @strawberry.field
-    def status(self) -> CreditStatus:
-        return self.found.status
+    spans: strawberry.Private[Callable[[], Timeline]]
+    grounds: strawberry.Private[Callable[[], Sequence[credit.Reason]]]
 
     @strawberry.field
     def reasons(self, info: Info) -> list[Reason]:
-        return reasons(self.found.reasons, info)
+        return reasons(self.grounds(), info)
 
     @strawberry.field
     def timeline(self) -> list[CreditSpan]:
-        return spans(credit.timeline(self.facts, self.known_at))
+        return spans(self.spans())
 
 
 @strawberry.type
@@ -46,10 +46,44 @@ class CreditChange:
     timeline: list[CreditSpan]
 
 
-def spans(timeline: tuple[credit.Span, ...]) -> list[CreditSpan]:
+def spans(timeline: Timeline) -> list[CreditSpan]:
     return [CreditSpan(begins=Date(span.begins) if span.begins else None, status=span.status) for span in timeline]
 
 
-def report(uscc: str, facts: Facts, on: date, known_at: int) -> CreditReport:
-    found = credit.credit(facts, Moment(on, known_at))
-    return CreditReport(uscc=USCC(uscc), as_of=Date(on), known_at=Position(known_at), facts=facts, found=found)
+def report(uscc: str, facts: Facts, at: Moment) -> CreditReport:
+    """The report of one enterprise, from its facts."""
+    found = credit.credit(facts, at)
+    return CreditReport(
+        uscc=USCC(uscc),
+        status=found.status,
+        as_of=Date(at.on),
+        known_at=Position(at.known_at),
+        spans=lambda: credit.timeline(facts, at.known_at),
+        grounds=lambda: found.reasons,
+    )
+
+
+def reports(info: Info, usccs: Sequence[str], at: Moment) -> list[CreditReport]:
+    """The reports of many enterprises, from the timelines that are kept; facts are folded where reasons are asked for."""
+    timelines = info.context.reads.timelines(usccs, at.known_at)
+    page = Page(list(dict.fromkeys(usccs)))
+
+    def grounds(uscc: str) -> Sequence[credit.Reason]:
+        return page.load(uscc, "facts", lambda codes: _folds(info, codes, at))
+
+    return [
+        CreditReport(
+            uscc=USCC(uscc),
+            status=credit.status_at(timelines[uscc], at.on),
+            as_of=Date(at.on),
+            known_at=Position(at.known_at),
+            spans=partial(timelines.__getitem__, uscc),
+            grounds=partial(grounds, uscc),
+        )
+        for uscc in usccs
+    ]
+
+
+def _folds(info: Info, usccs: Sequence[str], at: Moment) -> dict[str, Sequence[credit.Reason]]:
+    folds = info.context.ledger.streams.read([f"enterprise:{uscc}" for uscc in usccs])[1]
+    return {uscc: credit.credit(folds[f"enterprise:{uscc}"], at).reasons for uscc in usccs}

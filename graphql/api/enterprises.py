@@ -133,8 +133,8 @@ class Enterprise(Node):
         on, known = arguments.as_of(info, as_of), arguments.known_at(info, known_at)
         if known is not None and known > self.at.known_at:
             tag = f"enterprise:{self.uscc}"
-            return report(self.uscc, info.context.ledger.streams.read([tag])[1][tag], on, known)
-        return report(self.uscc, self.facts, on, self.at.known_at if known is None else known)
+            return report(self.uscc, info.context.ledger.streams.read([tag])[1][tag], Moment(on, known))
+        return report(self.uscc, self.facts, Moment(on, self.at.known_at if known is None else known))
 
     @strawberry.field
     def licences(self, info: Info) -> list[Licence]:

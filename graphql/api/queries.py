@@ -7,7 +7,7 @@ import strawberry
 from api import arguments, enterprises, gate_types, rulebook_types, supervision_types
 from api.connections import Connection
 from api.context import Info
-from api.credit_types import CreditChange, CreditReport, report, spans
+from api.credit_types import CreditChange, CreditReport, report, reports, spans
 from api.enterprises import MOST_NODES, Enterprise, Node
 from api.errors import invalid
 from api.fields import field
@@ -71,7 +71,9 @@ class Query:
         self, info: Info, uscc: USCC, as_of: Date | None = None, known_at: Position | None = None
     ) -> CreditReport:
         check(info, "Query.creditStatus")
-        return _reports(info, [uscc], as_of, known_at)[0]
+        on, code, asked = arguments.as_of(info, as_of), arguments.uscc(uscc), arguments.known_at(info, known_at)
+        head, folds = info.context.ledger.streams.read([f"enterprise:{code}"])
+        return report(code, folds[f"enterprise:{code}"], Moment(on, head if asked is None else asked))
 
     @field("Up to 1,000 codes; one report per code, in the order asked.")
     def credit_statuses(
@@ -80,7 +82,8 @@ class Query:
         check(info, "Query.creditStatuses")
         if len(usccs) > 1_000:
             raise invalid("usccs", f"最多 1000 个代码，收到 {len(usccs)} 个", f"at most 1,000 codes; got {len(usccs)}")
-        return _reports(info, usccs, as_of, known_at)
+        on, codes = arguments.as_of(info, as_of), [arguments.uscc(uscc) for uscc in usccs]
+        return reports(info, codes, Moment(on, arguments.settled_at(info, known_at)))
 
     @field(
         "Every change of a credit timeline after a position, oldest first: what a carrier needs to keep a copy in step."
@@ -197,15 +200,6 @@ class Query:
 
 def _code(uscc: USCC | None) -> str | None:
     return None if uscc is None else arguments.uscc(uscc)
-
-
-def _reports(info: Info, usccs: list[USCC], as_of: object, known_at: object) -> list[CreditReport]:
-    on = arguments.as_of(info, as_of)
-    codes = [arguments.uscc(uscc) for uscc in usccs]
-    asked = arguments.known_at(info, known_at)
-    head, folds = info.context.ledger.streams.read([f"enterprise:{code}" for code in codes])
-    known = head if asked is None else asked
-    return [report(code, folds[f"enterprise:{code}"], on, known) for code in codes]
 
 
 def _search(info: Info, search: str | None, status: CreditStatus | None, province: str | None) -> Search:

@@ -60,7 +60,7 @@ def penalised(draw: st.DrawFn) -> list[histories.Candidate]:
     for n in range(draw(st.integers(1, 3))):
         kinds = draw(st.sampled_from((["WARNING"], ["OTHER"], ["CRITICISM", "OTHER"], ["CLOSURE"])))
         days = draw(st.sampled_from((model.publicity_days(kinds), 30, 60)))
-        on = TODAY - dt.timedelta(days=days + draw(st.sampled_from((0, -1, 1, 2, -2))))
+        on = TODAY - dt.timedelta(days=days + draw(st.sampled_from((0, -1, 1, 9, 40))))
         which = {"uscc": draw(st.sampled_from(histories.USCCS)), "authority": "MIIT", "documentNo": f"G-{n}"}
         said = {"kinds": kinds, "violation": "骚扰电话", "basis": "办法", "becauseOf": "OTHER"}
         made.append(("penaltyImposed", {**which, **said, "effectiveOn": on.isoformat()}))
@@ -130,9 +130,9 @@ def _points(data: st.DataObject, both: Sides) -> list[tuple[dt.date, int]]:
 
 def _ends(both: Sides) -> list[dt.date]:
     """Days about the ends of publicity."""
-    imposed = [e for e in both.made if e.type == "PenaltyImposed"]
-    ends = [e.effective_on + dt.timedelta(days=model.publicity_days(e.data["kinds"])) for e in imposed]
-    return [model.CREDIT_REPAIR_FROM, *(min(on + dt.timedelta(days=n), LATEST) for on in ends for n in (-1, 0))]
+    announced = [e.effective_on for e in both.made if e.type == "PenaltyPublicised"]
+    ends = [on + dt.timedelta(days=days + n) for on in announced for days in (90, 365, 1095) for n in (-1, 0)]
+    return [model.CREDIT_REPAIR_FROM, *(min(on, LATEST) for on in ends)]
 
 
 def dates_of(e: E) -> list[dt.date]:

@@ -1,12 +1,12 @@
 """Recorded decisions: found by id, listed, asked again today, and decided again from the events alone."""
 
 from collections.abc import Iterator, Mapping
-from itertools import count
 from typing import Any, Final
 
 import pytest
 
 from asked import pages
+from gating import READY, Asked, access, cooperation, decided
 from given import (
     A,
     B,
@@ -21,43 +21,20 @@ from given import (
     registered,
     renamed,
     resolved,
-    site_inspected,
     unlisted,
     voided,
 )
 from running import ADOPTED, System, started
 
-Asked = dict[str, Any]
 Argument = tuple[str, Any]
 
-CHECKED: Final = dict.fromkeys(
-    ("businessLicence", "licence", "numberCertificate", "numberFiling", "businessPlan"), True
-)
-READY: Final = (registered(), site_inspected("2017-06-01"), licensed(), filed())
-DECIDE: Final = (
-    "mutation ($input: DecideGateInput!) { decideGate(input: $input) { decision { id position } errors { code } } }"
-)
 WHOLE: Final = """{ id gate uscc outcome reasons { rule positions } request rulebook { version } asOf knownAt requestedBy
 recordedAt position basis { position type } replay { matches } now { outcome } }"""
-
-_keys = (f"decision-{number}" for number in count(1))
-
-
-def access(**given: Any) -> Asked:
-    defaults: Asked = {"uscc": A, "carrier": "CHINA_TELECOM", "number": "95012", "directions": "INBOUND"}
-    return {"access": {**defaults, "checked": CHECKED, **given}}
-
-
-def cooperation(**given: Any) -> Asked:
-    return {"cooperation": {"uscc": A, "carrier": "CHINA_TELECOM", **given}}
 
 
 def decide(system: System, request: Asked, as_of: str | None = None, key: str = "miit") -> str:
     """Records a decision; gives its id."""
-    sent = {"idempotencyKey": next(_keys), "request": request, "asOf": as_of}
-    made = system.ask(DECIDE, {"input": sent}, key=key)["decideGate"]
-    assert made["errors"] == []
-    return str(made["decision"]["id"])
+    return str(decided(system, request, as_of, key)["id"])
 
 
 def decision(system: System, id_: str, fields: str = WHOLE, **how: Any) -> Any:
@@ -312,8 +289,8 @@ def test_what_changed_is_narrowed_and_paged_like_the_rest(live: System, first: i
 def test_what_changed_is_found_behind_many_decisions_that_did_not(live: System) -> None:
     live.record(registered(uscc=B), licensed(uscc=B, licenceNo="L-2"))
     made = decide(live, cooperation())
-    for _ in range(210):
-        live.ledger.decide_gate(live.callers["miit"], next(_keys), cooperation(uscc=B))
+    for n in range(210):
+        live.ledger.decide_gate(live.callers["miit"], f"other-{n}", cooperation(uscc=B))
     live.record(listed())
     live.settle()
     assert ids(live, 1, changed=("Boolean", True)) == [made]
