@@ -145,7 +145,7 @@ def a_home() -> Iterator[Path]:
 
 @contextmanager
 def a_system() -> Iterator[System]:
-    """A system on a PostgreSQL of its own; its read models stand still."""
+    """A system on a PostgreSQL of its own; its read models are brought up when it is served, and stand still then."""
     with a_home() as home, open_system(Settings(home=home)) as system:
         yield system
 
@@ -157,6 +157,7 @@ Ask = Callable[[str, Mapping[str, Any]], Any]
 @contextmanager
 def served(system: System) -> Iterator[Ask]:
     """The system's application on a free port of 127.0.0.1, asked with a key."""
+    system.runner.catch_up()
     config = uvicorn.Config(graphql_app(system), host="127.0.0.1", port=0, lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
