@@ -108,10 +108,14 @@ class Supervision:
         tags = {tag for facts in folds.values() for tag in findings.reads_of_gate_findings(facts, self._rulebook)}
         streams = self._streams.read(tags)[1]
 
+        # A fact's finding never changes, only whether the fact is visible: each is asked once.
+        found = {tag: list(findings.gate_findings_ever(facts, streams, self._rulebook)) for tag, facts in folds.items()}
+
         def rows(tag: str, known_at: int) -> Iterator[Row]:
             at = Moment(date.max, known_at)
-            for found in findings.gate_findings(folds[tag], streams, at, self._rulebook):
-                yield (found.effective_on, date.max, *_finding(found))
+            for fact, finding in found[tag]:
+                if fact.is_visible(at):
+                    yield (finding.effective_on, date.max, *_finding(finding))
 
         FINDINGS.apply(database, changes(touched, rows))
 

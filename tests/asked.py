@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from agreement import FIELDS, NOW, TODAY, Codes, Written, request_of
+from agreement import FIELDS, LEFT_OUT, NOW, TODAY, Codes, Written, request_of
 from agreement import plain as plain_request
 from naive import histories, refusals
 from naive.histories import NUMBERS, USCCS, Candidate
@@ -27,11 +27,6 @@ MOST: Final = 1_000
 IDS: Final = {
     "licenceNo", "accessId", "complaintId", "inspectionId", "orderId", "exposureId", "entryId", "documentNo"
 }  # fmt: skip
-LEFT_OUT: Final[dict[str, dict[str, Any]]] = {
-    "NumberFiled": {"outboundUndertaking": False},
-    "ListEntryMade": {"basis": []},
-}
-"""What is recorded for a field that was left out and has a default."""
 
 REASONS: Final = "reasons { rule outcome positions }"
 RECORD: Final = f"""

@@ -21,7 +21,8 @@ SIZES: Final = (1, 7, 100)
 @contextmanager
 def connected(conninfo: str) -> Iterator[Database]:
     """A connection to a migrated schema of its own."""
-    with fresh(conninfo) as schema, open_pool(conninfo, schema, max_size=2) as pool, pool.connection() as database:
+    with fresh(conninfo) as schema, open_pool(conninfo, schema, max_size=1) as pool, pool.connection() as database:
+        database.autocommit = False
         yield database
         database.rollback()
 

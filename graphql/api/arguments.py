@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from datetime import date, timedelta
+from datetime import date
 from time import monotonic, sleep
 from typing import Final
 
@@ -13,8 +13,8 @@ from domain.identifiers import Malformed
 from domain.text import Text, shown
 from projections.supervision_reads import DutyKey, FindingKey, PlaceKey
 
-MOST_DAYS_AHEAD: Final = 3_653
-"""Ten years: how far a question may look ahead."""
+MOST_YEARS_AHEAD: Final = 10
+"""How far a question may look ahead."""
 POLL_SECONDS: Final = 0.02
 
 
@@ -39,10 +39,17 @@ def as_of(info: Info, value: object, argument: str = "asOf") -> date:
     on = day(value, argument)
     if on is None:
         return info.context.today
-    latest = info.context.today + timedelta(days=MOST_DAYS_AHEAD)
+    latest = _years_after(info.context.today)
     if on > latest:
         raise invalid(argument, f"最晚为 {latest}，收到 {on}", f"the latest is {latest}; got {on}")
     return on
+
+
+def _years_after(day: date) -> date:
+    try:
+        return day.replace(year=day.year + MOST_YEARS_AHEAD)
+    except ValueError:
+        return date(day.year + MOST_YEARS_AHEAD, 2, 28)
 
 
 def position(value: object, argument: str) -> int:
@@ -89,7 +96,9 @@ def known_at(info: Info, value: object) -> int | None:
 
 def settled_at(info: Info, value: object) -> int:
     """The same for what is read from the read models: the position named or, by default, the one they have reached."""
-    asked, reached = known_at(info, value), info.context.settle()
+    ends = monotonic() + WAIT_SECONDS
+    asked = known_at(info, value)
+    reached = info.context.settle(max(0.0, ends - monotonic()))
     if asked is not None and asked > reached:
         raise _not_yet_known(asked, reached)
     return reached if asked is None else asked

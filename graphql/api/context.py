@@ -47,6 +47,6 @@ class Context:
         found: T = self._memo[key]
         return found
 
-    def settle(self) -> int:
+    def settle(self, seconds: float = WAIT_SECONDS) -> int:
         """Waits until the read models know what the head was when the request first asked; gives their position."""
-        return self.once("settled", lambda: self.runner.wait_for(self.ledger.recorder.head(), WAIT_SECONDS))
+        return self.once("settled", lambda: self.runner.wait_for(self.ledger.recorder.head(), seconds))

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 import asked
 from agreement import NOW, TODAY
 from asked import LATEST, VERSIONS, Names, Sides
-from lives import lives
 from naive import histories, model, owed, rules
 from naive.model import E
 from running import System, started
+from seldom import wholes
 
 EXAMPLES = os.environ.get("CASELEDGER_EXAMPLES")
 LONGEST = 20 if EXAMPLES else 12
@@ -53,36 +53,6 @@ def sides(database: str) -> Iterator[Callable[[], Sides]]:
         yield Server(database, stack)
 
 
-@st.composite
-def penalised(draw: st.DrawFn) -> list[histories.Candidate]:
-    """Penalties that are public about today, and what ends that: time, an annulment, a void."""
-    made: list[histories.Candidate] = []
-    for n in range(draw(st.integers(1, 3))):
-        kinds = draw(st.sampled_from((["WARNING"], ["OTHER"], ["CRITICISM", "OTHER"], ["CLOSURE"])))
-        days = draw(st.sampled_from((model.publicity_days(kinds), 30, 60)))
-        on = TODAY - dt.timedelta(days=days + draw(st.sampled_from((0, -1, 1, 9, 40))))
-        which = {"uscc": draw(st.sampled_from(histories.USCCS)), "authority": "MIIT", "documentNo": f"G-{n}"}
-        said = {"kinds": kinds, "violation": "骚扰电话", "basis": "办法", "becauseOf": "OTHER"}
-        made.append(("penaltyImposed", {**which, **said, "effectiveOn": on.isoformat()}))
-        later = (on + dt.timedelta(days=draw(st.sampled_from((0, 1, 9, 40))))).isoformat()
-        made.append(("penaltyPublicised", {**which, "effectiveOn": later}))
-        if draw(st.booleans()):
-            made.append(("penaltyAnnulled", {**which, "reason": "复议", "effectiveOn": TODAY.isoformat()}))
-        if draw(st.booleans()):
-            made.append(("eventVoided", {"position": histories.Ref(-draw(st.integers(1, 3))), "reason": "误录"}))
-    return made
-
-
-@st.composite
-def whole(draw: st.DrawFn) -> list[histories.Candidate]:
-    """A history, and then the penalties; what is voided among these is counted from the end of what is before."""
-    made: list[histories.Candidate] = draw(st.one_of(histories.histories(TODAY, LONGEST), lives(LONGEST)))
-    for name, fact in draw(penalised()):
-        ref = fact.get("position")
-        made.append((name, {**fact, "position": histories.Ref(len(made) + ref.index)} if ref else fact))
-    return made
-
-
 @settings(
     max_examples=int(EXAMPLES or 12),
     deadline=None,
@@ -90,7 +60,7 @@ def whole(draw: st.DrawFn) -> list[histories.Candidate]:
     suppress_health_check=list(HealthCheck),
 )
 @given(
-    whole(),
+    wholes(LONGEST),
     st.lists(st.integers(1, 5), min_size=1, max_size=4),
     st.lists(histories.requests(), min_size=1, max_size=3),
     st.data(),

@@ -2,21 +2,21 @@
 
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from agreement import TODAY, folded, log, replayed, spans
+from agreement import folded, log, replayed, spans
 from domain.credit import Span
 from domain.vocabulary import CreditStatus
 from given import d
-from lives import lives
 from naive import histories
 from naive.rules import Timeline
 from projecting import SIZES, applied, connected
 from projections.credit import CreditChanges, dumped, loaded
 from projections.projection import Database
+from seldom import wholes
 
 EXAMPLES = os.environ.get("CASELEDGER_EXAMPLES")
 UNKNOWN: Timeline = [(None, "UNKNOWN")]
@@ -34,12 +34,12 @@ def changes(connection: Database) -> list[tuple[int, str, Timeline]]:
 
 
 @settings(
-    max_examples=int(EXAMPLES or 10),
+    max_examples=int(EXAMPLES or 20),
     deadline=None,
     derandomize=EXAMPLES is None,
     suppress_health_check=list(HealthCheck),
 )
-@given(st.one_of(histories.histories(TODAY, 12), lives(10)))
+@given(wholes(10))
 def test_the_last_change_at_any_position_is_the_timeline_known_there(
     connection: Database, history: list[histories.Candidate]
 ) -> None:
@@ -57,7 +57,7 @@ def test_the_last_change_at_any_position_is_the_timeline_known_there(
             assert (last[-1] if last else UNKNOWN) == spans(folds, uscc, at)
     for uscc in histories.USCCS:
         timelines = [UNKNOWN, *(timeline for _, whose, timeline in found[0] if whose == uscc)]
-        assert all(before != after for before, after in zip(timelines, timelines[1:], strict=False))
+        assert all(before != after for before, after in pairwise(timelines))
 
 
 def test_a_timeline_is_read_as_it_was_written() -> None:

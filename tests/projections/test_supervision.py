@@ -16,24 +16,24 @@ from domain.facts import Moment
 from domain.obligations import state_on
 from domain.recorded import Recorded
 from domain.register import accesses
-from lives import lives
 from naive import histories
 from naive.histories import USCCS
 from projecting import SIZES, Kept, applied, connected, holding, kept
 from projections.projection import Database
 from projections.supervision import DUTIES, EXHIBITS, FINDINGS, LISTINGS, LIVE_ACCESSES, Supervision
+from seldom import wholes
 
 EXAMPLES = os.environ.get("CASELEDGER_EXAMPLES")
 TABLES = (DUTIES, LISTINGS, EXHIBITS, LIVE_ACCESSES, FINDINGS)
 DATES = 6
 """How many dates are asked about at each position."""
 thoroughly = settings(
-    max_examples=int(EXAMPLES or 6),
+    max_examples=int(EXAMPLES or 20),
     deadline=None,
     derandomize=EXAMPLES is None,
     suppress_health_check=list(HealthCheck),
 )
-a_history = st.one_of(histories.histories(TODAY, 12), lives(10))
+a_history = wholes(10)
 
 
 @pytest.fixture(scope="module")
