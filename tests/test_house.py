@@ -101,7 +101,7 @@ def test_no_module_of_the_program_imports_the_tests() -> None:
 def test_the_folder_graphql_is_no_package_since_one_of_its_name_would_hide_graphql_core() -> None:
     assert list((ROOT / "graphql").glob("*.py")) == []
     assert graphql.__file__ is not None
-    assert ROOT not in Path(graphql.__file__).parents
+    assert ROOT / "graphql" not in Path(graphql.__file__).parents
     assert graphql.version_info >= (3, 2)
 
 
