@@ -15,9 +15,10 @@ from typing import Final
 from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBSequencedEvent
 
 from domain.callers import Caller, Role
+from ledger.appending import AlreadyAppended, Once
 from ledger.entry import seal
 from ledger.migrations import Migration, Pool
-from ledger.recorder import AlreadyAppended, Once, PostgresRecorder
+from ledger.recorder import PostgresRecorder
 
 IMPORT_MIGRATIONS: Final = (Migration("imports_0001", (Path(__file__).parent / "sql" / "imported_lines.sql",)),)
 

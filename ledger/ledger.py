@@ -27,8 +27,9 @@ from domain.live import ask, tags_read
 from domain.recorded import Recorded, tags_of
 from domain.requests import REQUESTS, Request, parse_request
 from domain.rulebook import RULEBOOK, Rulebook
+from ledger.appending import AlreadyAppended, Once
 from ledger.entry import Draft, data_of, draft, opened
-from ledger.recorder import AlreadyAppended, Once, PostgresRecorder
+from ledger.recorder import PostgresRecorder
 from ledger.snapshots import Snapshots
 from ledger.streams import Streams, opened_all
 

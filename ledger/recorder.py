@@ -1,19 +1,16 @@
 """The event store on PostgreSQL: tagged events, append conditions, positions without gaps.
 
-An append takes its turn by locking the one-row table ``head``; it holds the lock until it has committed, so positions
-are given out in commit order and whoever follows ``position > n`` misses nothing. Durable once ``append`` returns.
+Appends go through the process's sequencer (``ledger.sequencer``), which commits what waits as one group.
 
 The tables are those of ``ledger.migrations.LEDGER_MIGRATIONS``; pools come from ``ledger.migrations.open_pool``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
-from typing import TypeAlias
 
 import psycopg
 from eventsourcing.dcb.api import (
@@ -26,11 +23,13 @@ from eventsourcing.dcb.api import (
     DCBSequencedEvent,
 )
 from eventsourcing.dcb.persistence import DCBListenNotifySubscription
-from eventsourcing.persistence import IntegrityError, ProgrammingError
-from psycopg import Connection, Cursor, Pipeline, errors, sql
+from eventsourcing.persistence import ProgrammingError
+from psycopg import Connection, Cursor, errors, sql
 from psycopg.rows import TupleRow
 
+from ledger.appending import AlreadyAppended, Append, Clock, Once, Seal, Tree, array
 from ledger.migrations import Pool
+from ledger.sequencer import Sequencer
 
 PAGE = 1_000
 """Events read by one statement."""
@@ -42,41 +41,6 @@ STOP_SECONDS = 0.2
 """Longest time after which a waiting subscription sees that it was stopped."""
 
 _END = 2**63 - 1
-
-Seal: TypeAlias = Callable[[DCBEvent, int, datetime], bytes]
-"""Forms the bytes that are stored, from the event, its position and its instant (UTC)."""
-
-Clock: TypeAlias = Callable[[], datetime]
-
-
-@dataclass(frozen=True)
-class Once:
-    """A key under which its holder may append once. ``input_sha256`` (32 bytes) is of what the holder asked for."""
-
-    holder: str
-    key: str
-    input_sha256: bytes
-
-
-class AlreadyAppended(Exception):
-    """The holder has appended under this key: the positions are those of then, and nothing was appended now.
-
-    Whether it asked for the same is for the caller to say: ``input_sha256`` is that of then.
-    """
-
-    def __init__(self, first_position: int, last_position: int, input_sha256: bytes) -> None:
-        super().__init__(f"appended before at positions {first_position} to {last_position}")
-        self.first_position = first_position
-        self.last_position = last_position
-        self.input_sha256 = input_sha256
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """What one append knows once it holds the head: the first position of its own and its instant."""
-
-    first: int
-    recorded_at: datetime
 
 
 class PostgresRecorder(DCBRecorder):
@@ -90,10 +54,11 @@ class PostgresRecorder(DCBRecorder):
     error from ``append`` it is unknown whether it was kept: ask again under the same ``Once``, do not repeat it blind.
     """
 
-    def __init__(self, pool: Pool, *, seal: Seal | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self, pool: Pool, *, seal: Seal | None = None, clock: Clock | None = None, tree: Tree | None = None
+    ) -> None:
         self.pool = pool
-        self._seal = seal or _unsealed
-        self._clock = clock or _now
+        self._sequencer = Sequencer(pool, seal or _unsealed, clock or _now, tree)
 
     def append(
         self,
@@ -110,12 +75,7 @@ class PostgresRecorder(DCBRecorder):
         """
         if not events:
             raise ProgrammingError("append needs at least one event, got none")
-        with self.pool.connection() as conn:
-            with conn.pipeline() as pipeline, conn.transaction():
-                turn = self._take_turn(conn, pipeline, condition, once)
-                last = self._write(conn, turn, events, once)
-            _notify(conn)
-        return last
+        return self._sequencer.append(Append(events, condition, once))
 
     def read(
         self, query: DCBQuery | None = None, *, after: int | None = None, limit: int | None = None
@@ -159,47 +119,6 @@ class PostgresRecorder(DCBRecorder):
         """Return the last position, 0 in an empty store."""
         with self.pool.connection() as conn:
             return _head(conn)
-
-    # The transaction of an append, in two round trips: what takes its turn and looks, then what writes and commits.
-    # Each statement has a snapshot of its own, so those behind the lock see all that was committed before it was had.
-
-    def _take_turn(
-        self, conn: Connection[TupleRow], pipeline: Pipeline, condition: DCBAppendCondition | None, once: Once | None
-    ) -> _Turn:
-        """Lock the head, and refuse what must not be appended after it."""
-        locked = conn.execute(_LOCK_HEAD)
-        kept = conn.execute(_KEPT, {"holder": once.holder, "key": once.key}) if once else None
-        failing = _check(conn, condition) if condition else None
-        # Not a mere flush: only after a sync does the database count a writer that stands still as idle and end it.
-        pipeline.sync()
-        position, recorded_at = _one(locked)
-        if kept and (row := kept.fetchone()):
-            raise AlreadyAppended(*row)
-        if condition and failing and _one(failing)[0]:
-            raise IntegrityError(f"an event after position {condition.after or 0} matches the append condition")
-        return _Turn(position + 1, max(recorded_at.astimezone(UTC), self._clock().astimezone(UTC)))
-
-    def _write(self, conn: Connection[TupleRow], turn: _Turn, events: Sequence[DCBEvent], once: Once | None) -> int:
-        last = turn.first + len(events) - 1
-        self._insert_events(conn, turn, events)
-        _insert_tags(conn, turn, events)
-        if once:
-            _keep(conn, once, turn.first, last)
-        conn.execute(_MOVE_HEAD, {"position": last, "recorded_at": turn.recorded_at})
-        return last
-
-    def _insert_events(self, conn: Connection[TupleRow], turn: _Turn, events: Sequence[DCBEvent]) -> None:
-        numbered = list(enumerate(events, start=turn.first))
-        conn.execute(
-            _INSERT_EVENTS,
-            {
-                "positions": [position for position, _ in numbered],
-                "types": [event.type for event in events],
-                "tags": [_array(event.tags) for event in events],
-                "data": [self._seal(event, position, turn.recorded_at) for position, event in numbered],
-                "recorded_at": turn.recorded_at,
-            },
-        )
 
 
 class PostgresSubscription(DCBListenNotifySubscription[PostgresRecorder]):
@@ -332,44 +251,13 @@ class _Matching:
         """A query of the events themselves, in order."""
         return _ALL if self._everything else _FOUND.format(hits=sql.SQL(" UNION ALL ").join(self._parts))
 
-    def any(self) -> sql.Composable:
-        """A condition that is true if there is an event."""
-        if self._everything:
-            return sql.SQL("true")
-        return sql.SQL("EXISTS ({})").format(sql.SQL(" UNION ALL ").join(self._parts))
-
 
 def _narrowed(items: Sequence[DCBQueryItem]) -> dict[str, object]:
     return {
         "leading": [item.tags[0] for item in items],
-        "all_tags": [_array(item.tags) for item in items],
-        "any_types": [_array(item.types) for item in items],
+        "all_tags": [array(item.tags) for item in items],
+        "any_types": [array(item.types) for item in items],
     }
-
-
-def _check(conn: Connection[TupleRow], condition: DCBAppendCondition) -> Cursor[TupleRow]:
-    matching = _Matching(condition.fail_if_events_match)
-    parameters = {**matching.parameters, "after": condition.after or 0, "upto": _END, "limit": 1}
-    return conn.execute(_CHECK.format(any=matching.any()), parameters)
-
-
-def _insert_tags(conn: Connection[TupleRow], turn: _Turn, events: Sequence[DCBEvent]) -> None:
-    rows = sorted({(tag, turn.first + i) for i, event in enumerate(events) for tag in event.tags})
-    if rows:
-        conn.execute(_INSERT_TAGS, {"tags": [tag for tag, _ in rows], "positions": [at for _, at in rows]})
-
-
-def _keep(conn: Connection[TupleRow], once: Once, first: int, last: int) -> None:
-    conn.execute(
-        _KEEP,
-        {"holder": once.holder, "key": once.key, "input_sha256": once.input_sha256, "first": first, "last": last},
-    )
-
-
-def _notify(conn: Connection[TupleRow]) -> None:
-    # What was appended is durable: a failure here is no failure of the append, and subscribers poll as well.
-    with suppress(psycopg.Error):
-        conn.execute(_NOTIFY)
 
 
 def _head_and_events(cursor: Cursor[TupleRow]) -> tuple[int, list[DCBSequencedEvent]]:
@@ -407,12 +295,6 @@ def _listen(conn: Connection[TupleRow]) -> None:
         conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
 
 
-def _array(values: Sequence[str]) -> str:
-    """The texts as the literal of a text[]: SQL knows no arrays of arrays that differ in length."""
-    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
-    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
-
-
 def _unsealed(event: DCBEvent, position: int, recorded_at: datetime) -> bytes:
     return event.data
 
@@ -421,38 +303,11 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-_LOCK_HEAD = "SELECT position, recorded_at FROM head FOR UPDATE"
-
-_MOVE_HEAD = "UPDATE head SET position = %(position)s, recorded_at = %(recorded_at)s"
-
 _KEPT = """
 SELECT first_position, last_position, input_sha256 FROM idempotency WHERE holder = %(holder)s AND key = %(key)s
 """
 
-_KEEP = """
-INSERT INTO idempotency (holder, key, input_sha256, first_position, last_position)
-VALUES (%(holder)s, %(key)s, %(input_sha256)s, %(first)s, %(last)s)
-"""
-
-_INSERT_EVENTS = """
-INSERT INTO events (position, type, tags, data, recorded_at)
-SELECT position, type, tags::text[], data, %(recorded_at)s
-FROM unnest(%(positions)b::bigint[], %(types)b::text[], %(tags)b::text[], %(data)b::bytea[])
-     AS new (position, type, tags, data)
-"""
-
-_INSERT_TAGS = """
-INSERT INTO tags (tag, position) SELECT tag, position
-FROM unnest(%(tags)b::text[], %(positions)b::bigint[]) AS new (tag, position)
-"""
-
-# Nothing is looked up when nothing has come since.
-_CHECK = sql.SQL("SELECT (SELECT position FROM head) > %(after)s AND {any}")
-
 _CHANNEL = "SELECT current_schema() || '_head'"
-
-# A notification needs no durability, and must not wait for the disk as a commit does.
-_NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(current_schema() || '_head', '')"
 
 _BY_TAG = sql.SQL("""
 SELECT hit.position FROM unnest(%(tags)b::text[]) AS wanted (tag)

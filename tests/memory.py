@@ -7,8 +7,8 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBSequencedEven
 from eventsourcing.dcb.popo import InMemoryDCBRecorder
 from eventsourcing.persistence import ProgrammingError
 
+from ledger.appending import AlreadyAppended, Once, Seal
 from ledger.entry import seal
-from ledger.recorder import AlreadyAppended, Once, Seal
 
 
 class MemoryRecorder(InMemoryDCBRecorder):

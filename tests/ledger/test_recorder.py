@@ -14,8 +14,9 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQue
 from eventsourcing.persistence import IntegrityError, ProgrammingError
 
 from caseledger.postgres import CarriedPostgres
+from ledger.appending import AlreadyAppended, Once
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
-from ledger.recorder import PAGE, AlreadyAppended, Once, PostgresRecorder
+from ledger.recorder import PAGE, PostgresRecorder
 
 Unit = tuple[list[str], list[str]]
 """Types and tags of a query item."""
