@@ -64,6 +64,9 @@ class Tree(Protocol):
     def extend(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> None:
         """Takes in the entries that got the positions from `first` on, under the head lock."""
 
+    def keep(self) -> None:
+        """Says that what was taken in last is committed; without it, it was not."""
+
 
 @dataclass
 class _Turn:
@@ -94,6 +97,8 @@ def append_group(
             turn.results.append(_admit(turn, place, append))
         if turn.accepted:
             _write(database, turn, seal, tree)
+    if tree and turn.accepted:
+        tree.keep()
     return turn.results
 
 

@@ -6,7 +6,6 @@ an entry that has no place and time yet; it gets both under the head lock, where
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from hashlib import sha256
 from typing import Any, Final
 from uuid import uuid4
 
@@ -16,8 +15,6 @@ from eventsourcing.dcb.api import DCBEvent
 from domain.events import EVENTS, Event
 from domain.identifiers import instant_text
 from domain.recorded import Recorded
-
-LEAF_PREFIX: Final = b"\x00"
 
 
 @dataclass
@@ -103,8 +100,3 @@ def opened(entry: bytes) -> Recorded:
         tags=read.tags,
         event=_EVENT_DECODERS[read.type].decode(read.data),
     )
-
-
-def leaf_hash(entry: bytes) -> bytes:
-    """RFC 9162 §2.1.1: SHA-256(0x00 ‖ entry), 32 bytes."""
-    return sha256(LEAF_PREFIX + entry).digest()

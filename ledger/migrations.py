@@ -78,7 +78,12 @@ _OBJECTS = (
     "snapshots",
 )
 
-LEDGER_MIGRATIONS: tuple[Migration, ...] = (Migration("ledger_0001", tuple(_SQL / f"{name}.sql" for name in _OBJECTS)),)
+_TREE = ("nodes", "nodes_append_only", "checkpoints", "checkpoints_append_only", "log_key")
+
+LEDGER_MIGRATIONS: tuple[Migration, ...] = (
+    Migration("ledger_0001", tuple(_SQL / f"{name}.sql" for name in _OBJECTS)),
+    Migration("ledger_0002", tuple(_SQL / f"{name}.sql" for name in _TREE)),
+)
 """The event store's own. Other packages add theirs: ``migrate(conninfo, schema, LEDGER_MIGRATIONS + OTHERS)``."""
 
 

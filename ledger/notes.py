@@ -174,14 +174,19 @@ class _PrivateKey:
         """
         if not path.exists():
             _create(path, f"{cls.generate(name).text}\n".encode())
-        try:
-            key = cls.parse(_read_owners_only(path).decode().removesuffix("\n"))
-        except ValueError as error:
-            reason = str(error) if isinstance(error, MalformedKey) else "It is not text."
-            raise KeyFileError(f"The key file {path} holds no usable key: {reason}") from None
+        key = cls.read(path)
         if key.name != name:
             raise KeyFileError(f"The key file {path} holds the key of {shown(key.name)}; {shown(name)} was asked for.")
         return key
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The key in this file. Raises KeyFileError, and OSError of the file system."""
+        try:
+            return cls.parse(_read_owners_only(path).decode().removesuffix("\n"))
+        except ValueError as error:
+            reason = str(error) if isinstance(error, MalformedKey) else "It is not text."
+            raise KeyFileError(f"The key file {path} holds no usable key: {reason}") from None
 
     @property
     def text(self) -> str:

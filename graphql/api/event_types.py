@@ -15,7 +15,8 @@ from domain.events import EVENTS, Event
 from domain.recorded import Recorded
 from domain.shape import Field, fields_of
 from domain.vocabulary import Area
-from ledger.entry import data_of, leaf_hash
+from ledger.entry import data_of
+from ledger.merkle import leaf_hash
 from projections.reads import Known
 
 MASK: Final = "***"
