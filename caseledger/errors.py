@@ -3,6 +3,7 @@
 Unusable                    the message is one sentence or two: what was found, what is legal, what to do
 ├── SettingsError           a setting that is unknown or cannot be used
 ├── DatabaseError           the database of the settings cannot be used
+├── SigningKeyError         the key that checkpoints are signed with is missing, another's or open to others
 ├── CannotServe             the server cannot listen
 ├── Unreadable              a file cannot be read, or is of another format
 ├── ImportStopped           an import cannot go on
@@ -44,3 +45,7 @@ class NotEmpty(Unusable):
 
 class CannotReplay(Unusable):
     """What was asked to be decided again is not there."""
+
+
+class SigningKeyError(Unusable):
+    """The key that this ledger's checkpoints are signed with cannot be used."""

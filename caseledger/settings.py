@@ -43,6 +43,12 @@ class Settings:
     """A PostgreSQL 15+; None for the carried one in `home`."""
     read_url: str | None = field(default=None, repr=False)
     schema: str = DEFAULT_SCHEMA
+    signing_key_file: Path | None = None
+    """The key that checkpoints are signed with; None for `signing.key` in `home`."""
+
+    @property
+    def signing_key(self) -> Path:
+        return self.signing_key_file or self.home / "signing.key"
 
     @property
     def place(self) -> str:
@@ -65,8 +71,13 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
         home=Path(named.get("CASELEDGER_HOME") or HOME),
         database_url=_url("CASELEDGER_DATABASE_URL", named),
         read_url=_url("CASELEDGER_READ_URL", named),
+        signing_key_file=_file("CASELEDGER_SIGNING_KEY_FILE", named),
         schema=_schema(named.get("CASELEDGER_SCHEMA") or DEFAULT_SCHEMA),
     )
+
+
+def _file(name: str, named: Mapping[str, str]) -> Path | None:
+    return Path(named[name]) if named.get(name) else None
 
 
 def described(url: str) -> str:

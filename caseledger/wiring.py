@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from caseledger.errors import DatabaseError
+from caseledger.errors import DatabaseError, SigningKeyError
 from caseledger.postgres import CarriedPostgres
 from caseledger.reporting import note
 from caseledger.settings import Settings, described
@@ -18,8 +19,10 @@ from ledger.imports import IMPORT_MIGRATIONS
 from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
+from ledger.notes import KeyFileError
 from ledger.recorder import PostgresRecorder
 from ledger.snapshots import Snapshots
+from ledger.tree import LedgerTree, WrongKey, signer_at
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
@@ -52,12 +55,29 @@ def open_system(settings: Settings) -> Iterator[System]:
         conninfo = settings.database_url or stack.enter_context(CarriedPostgres(settings.home)).conninfo
         _prepare(conninfo, settings.schema)
         pool = stack.enter_context(open_pool(conninfo, settings.schema, max_size=POOL_SIZE))
-        recorder = PostgresRecorder(pool, seal=seal)
+        tree = _tree(pool, settings.signing_key)
+        recorder = PostgresRecorder(pool, seal=seal, tree=tree)
         ledger = Ledger(recorder, snapshots=Snapshots(pool))
         ledger.adopt()
         runner = Runner(pool, recorder, all_projections(ledger.streams, ledger.rulebook))
         stack.callback(runner.stop)
         yield System(settings, pool, ledger, Keys(pool), runner)
+
+
+def _tree(pool: Pool, key_file: Path) -> LedgerTree:
+    """The tree under the ledger's own key, with every entry in it."""
+    try:
+        key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tree = LedgerTree(signer_at(pool, key_file))
+    except (WrongKey, KeyFileError) as error:
+        raise SigningKeyError(str(error)) from None
+    except OSError as error:
+        raise SigningKeyError(
+            f"The signing key cannot be kept at {key_file} ({error.strerror}): give a folder that this user may write, or "
+            "its file by CASELEDGER_SIGNING_KEY_FILE."
+        ) from None
+    tree.catch_up(pool)
+    return tree
 
 
 def _prepare(conninfo: str, schema: str) -> None:

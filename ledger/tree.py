@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.appending import Database
-from ledger.merkle import Frontier, Node, consistency_proof, frontier_nodes, inclusion_proof, leaf_hash
+from ledger.merkle import Frontier, Node, consistency_proof, frontier_nodes, inclusion_nodes, inclusion_proof, leaf_hash
 from ledger.migrations import Pool
 from ledger.notes import Checkpoint, Note, Signer
 
@@ -132,15 +132,22 @@ class Proofs:
         with self._pool.connection() as database:
             return _checkpoint(database, size)
 
-    def receipt(self, position: int, size: int | None = None) -> Receipt | None:
-        """The proof of an entry under the newest checkpoint, or the one of a size; None where either is missing."""
+    def receipts(self, positions: Sequence[int], size: int | None = None) -> list[Receipt]:
+        """The proofs of entries under the newest checkpoint, or the one of a size, by three statements for all.
+
+        Positions that the checkpoint does not hold are left out; where there is no such checkpoint, all are.
+        """
         with self._pool.connection() as database:
             signed = _checkpoint(database, size)
-            row = database.execute("SELECT data FROM events WHERE position = %s", [position]).fetchone()
-            if signed is None or row is None or position > signed.size:
-                return None
-            proof = inclusion_proof(position - 1, signed.size, lambda nodes: look_up(database, nodes))
-            return Receipt(position, row[0], tuple(proof), signed)
+            if signed is None:
+                return []
+            entries = database.execute(_ENTRIES_AT, [list(positions), signed.size]).fetchall()
+            wanted = {node for position, _ in entries for node in inclusion_nodes(position - 1, signed.size)}
+            known = look_up(database, sorted(wanted))
+        return [
+            Receipt(position, entry, tuple(inclusion_proof(position - 1, signed.size, lambda _: known)), signed)
+            for position, entry in entries
+        ]
 
     def consistency(self, first: int, second: int) -> list[bytes]:
         """RFC 9162 §2.1.4: that the tree of `second` leaves begins with that of `first`; 0 < first ≤ second ≤ head."""
@@ -162,6 +169,9 @@ SELECT node.level, node.index, node.hash FROM unnest(%s::smallint[], %s::bigint[
 CROSS JOIN LATERAL (
     SELECT * FROM nodes WHERE nodes.level = asked.level AND nodes.index = asked.index LIMIT 1
 ) AS node
+"""
+_ENTRIES_AT: Final = """
+SELECT position, data FROM events WHERE position = ANY(%s::bigint[]) AND position <= %s ORDER BY position
 """
 _ENTRIES_AFTER: Final = "SELECT data FROM events WHERE position > %s ORDER BY position LIMIT %s"
 _CHECKPOINT: Final = """

@@ -30,7 +30,9 @@ from ledger.entry import opened, seal
 from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
+from ledger.notes import Signer
 from ledger.recorder import PostgresRecorder
+from ledger.tree import LedgerTree
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
@@ -236,7 +238,8 @@ def running(conninfo: str, schema: str) -> Iterator[System]:
     """A system on a migrated schema; its rulebook versions are adopted and its read models know them."""
     clock = Clock()
     with open_pool(conninfo, schema, max_size=16) as pool:
-        recorder, keys = PostgresRecorder(pool, seal=seal), Keys(pool)
+        tree = LedgerTree(Signer.generate("caseledger/test"))
+        recorder, keys = PostgresRecorder(pool, seal=seal, tree=tree), Keys(pool)
         ledger = Ledger(recorder, clock=clock)
         ledger.adopt()
         runner = Runner(pool, recorder, all_projections(ledger.streams))

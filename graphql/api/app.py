@@ -17,6 +17,7 @@ from domain.callers import Caller
 from domain.text import Language
 from ledger.ledger import Ledger
 from ledger.migrations import Pool
+from ledger.tree import Proofs
 from projections.reads import Reads
 from projections.runner import Runner
 from projections.supervision_reads import SupervisionReads
@@ -31,10 +32,10 @@ class Keys(Protocol):
 
 
 def create_app(*, ledger: Ledger, pool: Pool, keys: Keys, runner: Runner) -> Starlette:
-    reads, supervision = Reads(pool), SupervisionReads(pool)
+    reads, supervision, proofs = Reads(pool), SupervisionReads(pool), Proofs(pool)
 
     def context_for(caller: Caller, language: Language) -> Context:
-        return Context(caller, language, ledger, reads, supervision, runner, ledger.clock())
+        return Context(caller, language, ledger, reads, supervision, proofs, runner, ledger.clock())
 
     async def ready(request: Request) -> Response:
         try:

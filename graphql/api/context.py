@@ -11,6 +11,7 @@ from domain.callers import Caller
 from domain.identifiers import legal_date_of
 from domain.text import Language
 from ledger.ledger import Ledger
+from ledger.tree import Proofs
 from projections.reads import Reads
 from projections.runner import Runner
 from projections.supervision_reads import SupervisionReads
@@ -32,6 +33,7 @@ class Context:
     ledger: Ledger
     reads: Reads
     supervision: SupervisionReads
+    proofs: Proofs
     runner: Runner
     now: datetime
     _memo: dict[Hashable, Any] = field(default_factory=dict)

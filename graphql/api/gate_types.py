@@ -5,12 +5,13 @@ from typing import Any, Final, Self
 
 import strawberry
 
-from api import arguments, rulebook_types
+from api import arguments, evidence, rulebook_types
 from api.connections import Connection, encode_cursor
 from api.context import Info
 from api.enterprises import Node
 from api.errors import ApiError
 from api.event_types import LedgerEvent, event_of
+from api.evidence import Receipt
 from api.fields import field
 from api.reasons import Reason, reasons
 from api.rulebook_types import Rulebook
@@ -152,6 +153,10 @@ class Decision(Node):
     @field("The same request asked today, as known at the head.")
     def now(self, info: Info) -> GateAnswer:
         return answers(info, [decided_request(self.event)])[0]
+
+    @strawberry.field
+    def receipt(self, info: Info) -> Receipt | None:
+        return evidence.receipt(info, self.recorded.position)
 
     def _version(self) -> Version:
         version = RULEBOOK.named(self.event.rulebook)

@@ -1,13 +1,15 @@
 """The ledger itself: its head and its events in order."""
 
-from typing import Final
+from typing import Annotated, Final
 
 import strawberry
 
-from api import arguments
+from api import arguments, evidence
 from api.context import Info
 from api.errors import invalid
 from api.event_types import LedgerEvent, event_of
+from api.evidence import Checkpoint, Receipt
+from api.fields import field
 from api.permissions import check
 from api.scalars import USCC, Position
 from domain.events import EVENTS
@@ -49,3 +51,19 @@ class Ledger:
         info.context.settle()
         found = info.context.reads.at([place])
         return event_of(found[0]) if found else None
+
+    @field("The newest signed checkpoint; null until the first event is sealed.")
+    def checkpoint(self, info: Info) -> Checkpoint | None:
+        return evidence.newest_checkpoint(info)
+
+    @field("Proof that an event is under a checkpoint (the newest, or the one of the given size).")
+    def receipt(self, info: Info, position: Position, size: Position | None = None) -> Receipt | None:
+        check(info, "Ledger.receipt")
+        place = arguments.position(position, "position")
+        return evidence.receipt(info, place, None if size is None else arguments.position(size, "size"))
+
+    @field("RFC 6962 consistency proof between two sizes, as lower-case hex hashes.")
+    def consistency_proof(
+        self, info: Info, begins: Annotated[Position, strawberry.argument(name="from")], to: Position
+    ) -> list[str]:
+        return evidence.consistency(info, arguments.position(begins, "from"), arguments.position(to, "to"))

@@ -4,9 +4,11 @@ from typing import Any
 
 import strawberry
 
+from api import evidence
 from api.context import Info
 from api.event_types import LedgerEvent, event_of
-from api.fields import mutation
+from api.evidence import Receipt
+from api.fields import field, mutation
 from api.gate_types import Decision
 from api.inputs import DecideGateInput, RecordInput
 from api.reasons import RecordError, record_errors
@@ -21,6 +23,11 @@ class RecordPayload:
     head: Position
     replayed: bool
     errors: list[RecordError]
+    positions: strawberry.Private[list[int]]
+
+    @field("The receipts of the events, in their order, under one checkpoint that holds them all.")
+    def receipts(self, info: Info) -> list[Receipt]:
+        return evidence.receipts(info, self.positions)
 
 
 @strawberry.type
@@ -48,6 +55,7 @@ class Mutation:
             head=Position(made.head),
             replayed=made.replayed,
             errors=record_errors(made.refusals, info),
+            positions=[event.position for event in made.events],
         )
 
     @mutation("Decides a gate and records the decision in one atomic step.")

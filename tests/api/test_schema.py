@@ -24,7 +24,6 @@ PUBLISHED: Final = ROOT / "graphql" / "schema.graphql"
 CONTRACT: Final = ROOT.parent / "shared" / "contract" / "schema.graphql"
 
 OWED: Final[dict[str, tuple[str, ...]]] = {
-    "evidence": ("Checkpoint", "Receipt", "Ledger.checkpoint", "Ledger.receipt", "Ledger.consistencyProof", "Decision.receipt"),
     "feeds": ("Subscription",),
     "draws": (
         "Draw", "Drawn", "DrawConnection", "DrawEdge", "DrawInspectionInput", "DrawInspectionPayload",
