@@ -28,7 +28,7 @@ KNOWN: Final = (
     "CASELEDGER_OIDC_ISSUER",
     "CASELEDGER_SIGNING_KEY_FILE",
 )
-"""The names that may be set. The last two are kept for what later releases read from them."""
+"""The names that may be set. CASELEDGER_OIDC_ISSUER is kept for what a later release reads from it."""
 
 HOME: Final = "./.caseledger"
 _SCHEMA: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,49}")

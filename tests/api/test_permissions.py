@@ -36,6 +36,7 @@ FIELDS: Final[dict[str, str]] = {
     "Enterprise.findings": f"{{ {ENTERPRISE} {{ findings {{ rule }} }} }}",
     "Ledger.events": "{ ledger { events { position } } }",
     "Ledger.event": "{ ledger { event(position: 5) { position } } }",
+    "Ledger.receipt": "{ ledger { receipt(position: 1) { position } } }",
 }
 """A query of each field that some role may not see."""
 PUBLIC: Final = (

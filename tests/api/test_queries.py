@@ -33,7 +33,7 @@ from given import (
     voided,
     withdrawn,
 )
-from ledger.entry import leaf_hash
+from ledger.merkle import leaf_hash
 from running import ADOPTED, System, code, started
 
 LISTED = "{ totalCount edges { node { uscc } } }"

@@ -1,0 +1,297 @@
+"""Appends that wait are committed together, and what one of them comes to is no other's business."""
+
+import os
+import secrets
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from appends import event, once, outcome, queued, sequencers, stored, stuck, transactions, unless
+from caseledger.postgres import CarriedPostgres
+from ledger import sequencer
+from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
+from ledger.recorder import PostgresRecorder
+from running import at_once, wait_until
+
+BAD = {
+    "a NUL in a tag": event("bad", "with \x00 in it"),
+    "a NUL in a type": event("bad \x00"),
+    "half a character in a tag": event("bad", "\ud800"),
+    "a tag that no index takes": event("bad", secrets.token_hex(8_192)),
+    "a type that no index takes": event(secrets.token_hex(8_192)),
+}
+"""Events that the database, or the way there, refuses."""
+
+
+# Groups
+
+
+def test_appends_that_wait_are_committed_by_one_transaction(recorder: PostgresRecorder) -> None:
+    with queued(recorder) as queue:
+        for number in range(40):
+            queue.append([event(f"{number}", f"t:{number}")], unless(([], [f"t:{number}"])))
+    assert queue.came() == list(range(1, 42))
+    assert stored(recorder.pool) == [(1, "first"), *((number + 2, str(number)) for number in range(40))]
+    assert transactions(recorder.pool) == [1, 40]
+
+
+def test_many_clients_share_commits_and_each_gets_its_own_position(recorder: PostgresRecorder) -> None:
+    clients, each = 64, 10
+
+    def write(client: int) -> list[int]:
+        return [
+            recorder.append([event(f"{client}-{turn}", f"t:{client}")], unless(([f"{client}-{turn}"], [f"t:{client}"])))
+            for turn in range(each)
+        ]
+
+    with ThreadPoolExecutor(clients) as threads:
+        given = dict(enumerate(threads.map(write, range(clients))))
+    assert stored(recorder.pool) == sorted(
+        (position, f"{client}-{turn}") for client, positions in given.items() for turn, position in enumerate(positions)
+    )
+    assert [position for position, _ in stored(recorder.pool)] == list(range(1, clients * each + 1))
+    assert len(transactions(recorder.pool)) < clients * each / 4
+
+
+def test_a_group_takes_no_more_appends_and_events_than_it_may(
+    recorder: PostgresRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer, "MOST_TOGETHER", 3)
+    monkeypatch.setattr(sequencer, "MOST_EVENTS_TOGETHER", 10)
+    with queued(recorder) as queue:
+        for events in (1, 1, 1, 1, 6, 4, 5, 12, 1, 9):
+            queue.append([event() for _ in range(events)])
+    assert queue.came() == [1, 2, 3, 4, 5, 11, 15, 20, 32, 33, 42]
+    assert transactions(recorder.pool) == [1, 3, 7, 9, 12, 10]
+
+
+def test_two_processes_worth_of_recorders_interleave_without_gaps(database: str, schema: str) -> None:
+    with open_pool(database, schema, max_size=4) as one, open_pool(database, schema, max_size=4) as other:
+        recorders = [PostgresRecorder(one), PostgresRecorder(other)]
+
+        def write(client: int) -> list[object]:
+            recorder = recorders[client % 2]
+            came: list[object] = []
+            for turn in range(15):
+                came.append(recorder.append([event(f"{client % 2}"), event(f"{client % 2}", f"c:{client}")]))
+                if turn % 5 == 0:
+                    came.append(outcome(lambda: recorder.append([event()], unless(([], [f"c:{client}"])))))
+            return came
+
+        with ThreadPoolExecutor(16) as threads:
+            came = [result for results in threads.map(write, range(16)) for result in results]
+        assert sorted(result for result in came if isinstance(result, int)) == list(range(2, 481, 2))
+        assert came.count("IntegrityError") == 16 * 3
+        log = stored(one)
+        assert [position for position, _ in log] == list(range(1, 481))
+        turns = [type_ for _, type_ in log]
+        assert sum(left != right for left, right in zip(turns, turns[1:], strict=False)) > 2
+
+
+# Neighbours
+
+
+def test_a_conflicting_append_does_not_fail_its_neighbours(recorder: PostgresRecorder) -> None:
+    recorder.append([event("X", "taken")])
+    with queued(recorder) as queue:
+        queue.append([event("Y")])
+        queue.append([event("no")], unless(([], ["taken"])))
+        queue.append([event("no")], unless((["Y"], [])))
+        queue.append([event("Z")], unless(([], ["free"])))
+    assert queue.came() == [2, 3, "IntegrityError", "IntegrityError", 4]
+    assert stored(recorder.pool) == [(1, "X"), (2, "first"), (3, "Y"), (4, "Z")]
+    assert transactions(recorder.pool) == [1, 1, 2]
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_an_append_that_cannot_be_written_fails_alone(recorder: PostgresRecorder, what: str) -> None:
+    with queued(recorder) as queue:
+        queue.append([event("X", "a")], once=once())
+        queue.append([event("half"), BAD[what]], once=once("bad"))
+        queue.append([event("Y", "b")], unless(([], ["b"])))
+        queue.append([event("no")], unless(([], ["a"])))
+    first, x, bad, y, conflicting = queue.came()
+    assert (first, x, y, conflicting) == (1, 2, 3, "IntegrityError")
+    assert isinstance(bad, str)
+    assert stored(recorder.pool) == [(1, "first"), (2, "X"), (3, "Y")]
+    assert recorder.appended("holder", "bad") is None
+    assert recorder.append([event("Z")]) == 4
+
+
+@pytest.mark.parametrize("text", ["with \x00 in it", "\ud800"])
+def test_a_condition_that_cannot_be_asked_fails_alone(recorder: PostgresRecorder, text: str) -> None:
+    with queued(recorder) as queue:
+        queue.append([event("X")])
+        queue.append([event("no")], unless(([], [text])))
+        queue.append([event("no")], once=once(text))
+        queue.append([event("Y")])
+    first, x, asked, keyed, y = queue.came()
+    assert (first, x, y) == (1, 2, 3)
+    assert isinstance(asked, str)
+    assert isinstance(keyed, str)
+    assert recorder.append([event("Z")]) == 4
+
+
+def test_of_two_appends_of_a_group_under_one_key_one_appends_and_one_is_told(recorder: PostgresRecorder) -> None:
+    with queued(recorder) as queue:
+        queue.append([event("X"), event("X")], once=once())
+        queue.append([event("Y")], once=once())
+    assert queue.came() == [1, 3, "AlreadyAppended"]
+    kept = recorder.appended("holder", "key")
+    assert kept is not None
+    assert (kept.first_position, kept.last_position) == (2, 3)
+
+
+# Back-pressure
+
+
+def test_an_append_beyond_the_bound_is_turned_away_and_nothing_is_lost(
+    recorder: PostgresRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer, "MOST_WAITING", 5)
+    with queued(recorder) as queue:
+        for number in range(5):
+            queue.append([event(f"{number}")])
+        with pytest.raises(sequencer.Overloaded, match="5 appends wait already"):
+            recorder.append([event("too many")])
+        queue.append([event("too many")])
+        assert queue.waiting == 5
+    assert queue.came() == [1, 2, 3, 4, 5, 6, "Overloaded"]
+    assert [type_ for _, type_ in stored(recorder.pool)] == ["first", "0", "1", "2", "3", "4"]
+    assert recorder.append([event("later")]) == 7
+
+
+# Faults
+
+
+def test_a_killed_connection_fails_its_group_and_not_those_that_wait(database: str, recorder: PostgresRecorder) -> None:
+    with queued(recorder) as queue, psycopg.connect(database) as owner:
+        queue.append([event("X")])
+        (pid,) = stuck(recorder.pool)
+        owner.execute("SELECT pg_terminate_backend(%s)", [pid])
+        wait_until(lambda: queue.waiting == 0)
+    assert queue.came() == ["AdminShutdown", 1]
+    assert recorder.append([event("Y")]) == 2
+
+
+@pytest.mark.parametrize("fault", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_while_the_database_is_away_every_caller_gets_an_error_and_later_appends_work(
+    home: Path, fault: signal.Signals
+) -> None:
+    postgres = CarriedPostgres(home)
+    migrate(postgres.start(), "ledger", LEDGER_MIGRATIONS)
+    with open_pool(postgres.conninfo, "ledger") as pool, ThreadPoolExecutor(8) as threads:
+        pool.timeout = 1.0
+        recorder = PostgresRecorder(pool)
+        recorder.append([event("before")])
+        holder = psycopg.connect(postgres.conninfo, options="-c search_path=ledger")
+        holder.execute("SELECT * FROM head FOR UPDATE")
+        waiting = [threads.submit(outcome, lambda: recorder.append([event("lost")])) for _ in range(8)]
+        wait_until(lambda: stuck(pool) != [])
+        if fault is signal.SIGKILL:
+            assert postgres.pid is not None
+            os.kill(postgres.pid, fault)
+        postgres.stop()
+        holder.close()
+        came = [each.result(timeout=30) for each in waiting]
+        assert not any(isinstance(result, int) for result in came), came
+        postgres.start()
+        assert recorder.append([event("after")]) == 2
+        assert stored(pool) == [(1, "before"), (2, "after")]
+    postgres.stop()
+
+
+def test_a_fault_of_the_seal_reaches_its_caller_and_the_next_append_works(pool: Pool) -> None:
+    recorder = PostgresRecorder(pool, seal=lambda one, position, instant: b"%d" % (1 // (one.type != "bad")))
+    with pytest.raises(ZeroDivisionError):
+        recorder.append([event("bad")])
+    assert recorder.append([event("good")]) == 1
+
+
+# The thread
+
+
+def test_the_thread_ends_when_idle_and_starts_again(
+    recorder: PostgresRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer, "IDLE_SECONDS", 0.2)
+    before = sequencers()
+    for position in (1, 2):
+        assert recorder.append([event()]) == position
+        assert len(sequencers() - before) == 1
+        wait_until(lambda: not sequencers() - before)
+
+
+def test_no_append_is_left_behind_by_a_thread_that_is_about_to_end(
+    recorder: PostgresRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer, "IDLE_SECONDS", 0.002)
+
+    def write() -> int:
+        for turn in range(25):
+            time.sleep(0.002 + turn % 3 / 1_000)
+            recorder.append([event()])
+        return 25
+
+    assert sum(at_once([write] * 4)) == 100
+    assert len(stored(recorder.pool)) == 100
+
+
+def test_one_thread_serves_all_who_append(recorder: PostgresRecorder) -> None:
+    before = sequencers()
+    at_once([lambda: recorder.append([event()])] * 16)
+    assert len(sequencers() - before) == 1
+
+
+def test_an_append_for_which_no_thread_can_be_started_is_not_kept_and_holds_up_no_other(
+    recorder: PostgresRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            recorder.append([event("lost")])
+    came: list[object] = []
+    later = threading.Thread(target=lambda: came.append(recorder.append([event("later")])), daemon=True)
+    later.start()
+    later.join(5)
+    assert came == [1]
+    assert stored(recorder.pool) == [(1, "later")]
+
+
+# Notifications
+
+
+def test_subscribers_are_told_by_a_transaction_after_that_of_the_events(
+    recorder: PostgresRecorder, database: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telling = sequencer._NOTIFY.replace("''", "pg_current_xact_id()::text")
+    assert telling != sequencer._NOTIFY
+    monkeypatch.setattr(sequencer, "_NOTIFY", telling)
+    with psycopg.connect(database, autocommit=True) as listener:
+        listener.execute(f'LISTEN "{schema}_head"'.encode())
+        recorder.append([event()])
+        (told,) = listener.notifies(timeout=10, stop_after=1)
+    with recorder.pool.connection() as reader:
+        row = reader.execute("SELECT xmin::text::bigint FROM events").fetchone()
+    assert row is not None
+    assert int(told.payload) % 2**32 > row[0]
+
+
+def test_a_notification_that_fails_undoes_nothing(
+    recorder: PostgresRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer, "_NOTIFY", "SELECT 1 / 0")
+    assert recorder.append([event("X")]) == 1
+    monkeypatch.setattr(sequencer, "_NOTIFY", "SELECT pg_terminate_backend(pg_backend_pid())")
+    assert recorder.append([event("Y")]) == 2
+    monkeypatch.undo()
+    assert recorder.append([event("Z")]) == 3
+    assert stored(recorder.pool) == [(1, "X"), (2, "Y"), (3, "Z")]

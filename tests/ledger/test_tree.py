@@ -1,0 +1,448 @@
+"""The tree of proofs is that of the entries, whoever appended them and whatever failed in between."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from hashlib import sha256
+from itertools import combinations_with_replacement
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from appends import NOW, bare, event, now, once, outcome, queued, stored, unless
+from ledger import tree
+from ledger.appending import Database, Tree
+from ledger.merkle import verify_consistency, verify_inclusion
+from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
+from ledger.notes import KeyFileError, Signer, open_checkpoint
+from ledger.recorder import PostgresRecorder
+from ledger.tree import LedgerTree, Proofs, WrongKey, signer_at
+from naive.tree import path_of, root_of
+from running import at_once
+
+SIGNER = Signer.generate("caseledger/test")
+CHANGES = {
+    "UPDATE": "UPDATE {} SET {} = {}",
+    "UPDATE of nothing": "UPDATE {} SET {} = {} WHERE false",
+    "DELETE": "DELETE FROM {}",
+    "TRUNCATE": "TRUNCATE {}",
+}
+COLUMNS = {"nodes": "hash", "checkpoints": "root"}
+"""The tables of the tree, with a column of each."""
+WRITTEN = ["events", "tags", "idempotency", "nodes", "checkpoints", "head"]
+"""The tables that an append writes."""
+
+
+@pytest.fixture
+def proofs(pool: Pool) -> Proofs:
+    return Proofs(pool)
+
+
+def recorder_of(pool: Pool, kept: Tree | None = None) -> PostgresRecorder:
+    """A recorder with a tree of its own, as another process has one."""
+    return PostgresRecorder(pool, seal=bare, clock=now, tree=kept or LedgerTree(SIGNER))
+
+
+def leaves_of(pool: Pool) -> list[bytes]:
+    """The hashes of the entries, from the table of events alone."""
+    with pool.connection() as database:
+        rows = database.execute("SELECT data FROM events ORDER BY position").fetchall()
+    return [sha256(b"\x00" + data).digest() for (data,) in rows]
+
+
+def sizes(pool: Pool) -> list[int]:
+    with pool.connection() as database:
+        return [size for (size,) in database.execute("SELECT size FROM checkpoints ORDER BY size")]
+
+
+def check(pool: Pool) -> None:
+    """Every node and every checkpoint is that of the entries, and the newest checkpoint holds them all."""
+    leaves, proofs = leaves_of(pool), Proofs(pool)
+    assert nodes_of(pool) == complete_subtrees(leaves)
+    newest = proofs.checkpoint()
+    assert (newest.size if newest else 0) == len(leaves)
+    for size in sizes(pool):
+        signed = proofs.checkpoint(size)
+        assert signed is not None
+        opened = open_checkpoint(signed.note.encode(), SIGNER.name, SIGNER.verifier).checkpoint
+        assert (opened.size, opened.root) == (signed.size, signed.root) == (size, root_of(leaves[:size]))
+
+
+def nodes_of(pool: Pool) -> dict[tuple[int, int], bytes]:
+    with pool.connection() as database:
+        rows = database.execute("SELECT level, index, hash FROM nodes").fetchall()
+    return {(level, index): hash_ for level, index, hash_ in rows}
+
+
+def complete_subtrees(leaves: Sequence[bytes]) -> dict[tuple[int, int], bytes]:
+    """What is to be stored: each complete subtree, by the definition of its root."""
+    return {
+        (level, index): root_of(list(leaves[index << level : (index + 1) << level]))
+        for level in range(len(leaves).bit_length())
+        for index in range(len(leaves) >> level)
+    }
+
+
+# What is kept
+
+
+def test_any_mix_of_groups_of_two_recorders_gives_the_tree_of_the_entries(database: str, schema: str) -> None:
+    chance = random.Random(7)
+    lots = [[chance.randint(1, 9) for _ in range(8)] for _ in range(8)]
+    with open_pool(database, schema) as one, open_pool(database, schema) as other:
+        recorders = [recorder_of(one), recorder_of(other)]
+
+        def write(client: int) -> None:
+            recorder = recorders[client % 2]
+            for lot in lots[client]:
+                recorder.append([event("A", f"c:{client}") for _ in range(lot)])
+                assert outcome(lambda: recorder.append([event()], unless(([], [f"c:{client}"])))) == "IntegrityError"
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(write, range(8)))
+        assert len(leaves_of(one)) == sum(map(sum, lots))
+        check(one)
+
+
+@pytest.mark.parametrize("lots", [[1], [2], [3], [1] * 9, [8, 8, 1], [7, 1, 8], [5, 300, 2], [255, 1, 1, 256]])
+def test_a_tree_grows_in_lots_of_any_size(pool: Pool, lots: list[int]) -> None:
+    recorder = recorder_of(pool)
+    for lot in lots:
+        recorder.append([event() for _ in range(lot)])
+    assert sizes(pool) == [sum(lots[: n + 1]) for n in range(len(lots))]
+    check(pool)
+
+
+def test_every_pair_of_checkpoints_and_every_entry_can_be_proved(pool: Pool, proofs: Proofs) -> None:
+    recorders = [recorder_of(pool), recorder_of(pool)]
+    for turn, lot in enumerate([1, 1, 2, 5, 3, 16, 7, 1, 30, 2, 11]):
+        recorders[turn % 2].append([event() for _ in range(lot)])
+    leaves = leaves_of(pool)
+    signed = [found for size in sizes(pool) if (found := proofs.checkpoint(size))]
+    assert [each.size for each in signed] == [1, 2, 4, 9, 12, 28, 35, 36, 66, 68, 79]
+    for first, second in combinations_with_replacement(signed, 2):
+        proof = proofs.consistency(first.size, second.size)
+        assert verify_consistency(first.size, second.size, first.root, second.root, proof)
+    for checkpoint in signed:
+        receipts = proofs.receipts(range(1, 100), checkpoint.size)
+        assert [receipt.position for receipt in receipts] == list(range(1, checkpoint.size + 1))
+        for receipt in receipts:
+            leaf, index = sha256(b"\x00" + receipt.entry).digest(), receipt.position - 1
+            assert receipt.checkpoint == checkpoint
+            assert list(receipt.proof) == path_of(index, leaves[: checkpoint.size])
+            assert verify_inclusion(leaf, index, checkpoint.size, receipt.proof, checkpoint.root)
+
+
+def test_one_group_is_under_one_checkpoint_of_its_instant(pool: Pool, proofs: Proofs) -> None:
+    recorder = recorder_of(pool)
+    with queued(recorder) as queue:
+        for number in range(12):
+            queue.append([event(), event("A", f"{number}")])
+    assert queue.came() == [1, *range(3, 26, 2)]
+    assert sizes(pool) == [1, 25]
+    signed = proofs.checkpoint()
+    assert signed is not None
+    assert (signed.size, signed.signed_at) == (25, NOW)
+    check(pool)
+
+
+def test_a_refused_append_leaves_no_checkpoint(pool: Pool) -> None:
+    recorder = recorder_of(pool)
+    recorder.append([event("A", "t")])
+    assert outcome(lambda: recorder.append([event()], unless(([], ["t"])))) == "IntegrityError"
+    assert sizes(pool) == [1]
+    check(pool)
+
+
+# Faults
+
+
+@contextmanager
+def refusing(database: str, schema: str, table: str) -> Iterator[None]:
+    """Lets every write to a table fail."""
+    with psycopg.connect(database, autocommit=True, options=f"-c search_path={schema}") as owner:
+        owner.execute(f"ALTER TABLE {table} ADD CONSTRAINT nothing CHECK (false) NOT VALID".encode())
+        yield
+        owner.execute(f"ALTER TABLE {table} DROP CONSTRAINT nothing".encode())
+
+
+@pytest.mark.parametrize("table", WRITTEN)
+@pytest.mark.parametrize("others", [0, 1, 2, 3])
+def test_an_append_that_fails_at_any_table_leaves_nothing_of_itself_anywhere(
+    database: str, schema: str, pool: Pool, table: str, others: int
+) -> None:
+    recorder, other = recorder_of(pool), recorder_of(pool)
+    recorder.append([event("before", "t") for _ in range(3)])
+    with refusing(database, schema, table):
+        lost = outcome(lambda: recorder.append([event("lost", "t"), event("lost", "t")], once=once()))
+    assert lost == "CheckViolation"
+    assert [type_ for _, type_ in stored(pool)] == ["before"] * 3
+    assert recorder.appended("holder", "key") is None
+    check(pool)
+    if others:
+        other.append([event("other", f"{others}") for _ in range(others)])
+    recorder.append([event("after", "t")], once=once())
+    assert recorder.read_streams({"t": 0})[0] == 4 + others
+    check(pool)
+
+
+class CutOff(LedgerTree):
+    """A tree whose connection is killed when all is written and nothing is committed, until it is mended."""
+
+    def __init__(self, owner: psycopg.Connection[Any]) -> None:
+        super().__init__(SIGNER)
+        self.owner = owner
+        self.mended = False
+
+    def extend(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> None:
+        super().extend(database, first, entries, recorded_at)
+        if not self.mended:
+            self.owner.execute("SELECT pg_terminate_backend(%s, 10000)", [database.info.backend_pid])
+
+
+@pytest.mark.parametrize("others", [0, 2])
+def test_a_connection_that_is_killed_before_the_commit_leaves_nothing(database: str, pool: Pool, others: int) -> None:
+    with psycopg.connect(database, autocommit=True) as owner:
+        kept = CutOff(owner)
+        recorder, other = recorder_of(pool, kept), recorder_of(pool)
+        other.append([event("before") for _ in range(3)])
+        assert outcome(lambda: recorder.append([event("lost"), event("lost")])) in {"AdminShutdown", "OperationalError"}
+        assert [type_ for _, type_ in stored(pool)] == ["before"] * 3
+        check(pool)
+        kept.mended = True
+        if others:
+            other.append([event("other") for _ in range(others)])
+        assert recorder.append([event("after")]) == 4 + others
+        check(pool)
+
+
+class Forgetful(LedgerTree):
+    """A tree that never learns of a commit, as where the connection was lost on the way back."""
+
+    def keep(self) -> None:
+        pass
+
+
+def test_a_tree_that_was_not_told_of_its_commit_goes_on_from_what_was_committed(pool: Pool) -> None:
+    recorder = recorder_of(pool, Forgetful(SIGNER))
+    for lot in (2, 3, 1, 4):
+        recorder.append([event() for _ in range(lot)])
+    check(pool)
+
+
+def test_an_append_that_cannot_be_written_leaves_the_tree_of_its_neighbours(pool: Pool) -> None:
+    recorder = recorder_of(pool)
+    with queued(recorder) as queue:
+        queue.append([event("X")])
+        queue.append([event("bad", "with \x00 in it")])
+        queue.append([event("Y"), event("Z")])
+    assert queue.came() == [1, 2, "DataError", 4]
+    check(pool)
+
+
+# Ledgers that were begun without a tree
+
+
+def test_a_ledger_without_a_tree_is_caught_up_in_several_batches(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "AT_A_TIME", 7)
+    PostgresRecorder(pool, seal=bare).append([event() for _ in range(30)])
+    kept = LedgerTree(SIGNER)
+    kept.catch_up(pool)
+    assert sizes(pool) == [7, 14, 21, 28, 30]
+    check(pool)
+    recorder_of(pool, kept).append([event(), event()])
+    recorder_of(pool).append([event()])
+    kept.catch_up(pool)
+    assert sizes(pool) == [7, 14, 21, 28, 30, 32, 33]
+    check(pool)
+
+
+def test_a_catch_up_that_was_cut_off_is_gone_on_with(
+    database: str, schema: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "AT_A_TIME", 4)
+    PostgresRecorder(pool, seal=bare).append([event() for _ in range(10)])
+    with psycopg.connect(database, autocommit=True, options=f"-c search_path={schema}") as owner:
+        owner.execute("ALTER TABLE checkpoints ADD CONSTRAINT small CHECK (size < 8)")
+        kept = LedgerTree(SIGNER)
+        with pytest.raises(errors.CheckViolation):
+            kept.catch_up(pool)
+        assert sizes(pool) == [4]
+        owner.execute("ALTER TABLE checkpoints DROP CONSTRAINT small")
+    kept.catch_up(pool)
+    assert sizes(pool) == [4, 8, 10]
+    check(pool)
+
+
+def test_several_processes_catch_up_at_once(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "AT_A_TIME", 3)
+    PostgresRecorder(pool, seal=bare).append([event() for _ in range(20)])
+    at_once([lambda: LedgerTree(SIGNER).catch_up(pool)] * 4)
+    assert sizes(pool) == [3, 6, 9, 12, 15, 18, 20]
+    check(pool)
+
+
+def test_an_empty_ledger_has_nothing_to_catch_up_and_proves_nothing(pool: Pool, proofs: Proofs) -> None:
+    LedgerTree(SIGNER).catch_up(pool)
+    assert nodes_of(pool) == {}
+    assert proofs.checkpoint() is None
+    assert proofs.receipts([1]) == []
+
+
+# Proofs
+
+
+def test_receipts_of_any_number_of_entries_take_three_statements(
+    pool: Pool, proofs: Proofs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder_of(pool).append([event() for _ in range(500)])
+    asked: list[object] = []
+    execute: Callable[..., Any] = psycopg.Connection.execute
+
+    def counted(database: Database, query: object, *rest: Any, **how: Any) -> object:
+        asked.append(query)
+        return execute(database, query, *rest, **how)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", counted)
+    for positions in ([1], range(1, 501), []):
+        asked.clear()
+        assert len(proofs.receipts(positions)) == len(positions)
+        assert len(asked) <= 3
+    asked.clear()
+    proofs.consistency(3, 499)
+    assert len(asked) == 1
+
+
+def test_positions_beyond_a_checkpoint_have_no_receipt_under_it(pool: Pool, proofs: Proofs) -> None:
+    recorder = recorder_of(pool)
+    recorder.append([event(), event()])
+    recorder.append([event(), event()])
+
+    def received(positions: list[int], size: int | None = None) -> list[int]:
+        return [receipt.position for receipt in proofs.receipts(positions, size)]
+
+    assert received([4, 2, 2, 0, -1, 5]) == [2, 4]
+    assert received([1, 2, 3, 4], 2) == [1, 2]
+    assert received([1, 2, 3, 4], 3) == []
+    assert proofs.checkpoint(3) is None
+
+
+def test_receipt_and_checkpoint_are_looked_up_in_their_indexes(database: str, schema: str) -> None:
+    with open_pool(database, schema, max_size=1) as single:
+        recorder_of(single).append([event() for _ in range(3_000)])
+        with single.connection() as owner:
+            owner.execute(
+                "INSERT INTO checkpoints SELECT size, sha256(''), '', now() FROM generate_series(3001, 6000) AS made (size)"
+            )
+        proofs = Proofs(single)
+        before = full_scans(single)
+        for size in [None, 3_000, 5_999] * 6:
+            assert proofs.checkpoint(size) is not None
+            proofs.receipts([1, 7, 2_999], 3_000)
+            proofs.consistency(5, 2_999)
+        assert full_scans(single) == before
+
+
+def full_scans(single: Pool) -> object:
+    """How often a table of proofs was read from beginning to end, by the one connection of the pool."""
+    with single.connection() as conn:
+        conn.execute("SELECT pg_stat_force_next_flush()")
+        return conn.execute(
+            "SELECT sum(seq_scan) FROM pg_stat_user_tables WHERE schemaname = current_schema() "
+            "AND relname IN ('events', 'nodes', 'checkpoints')"
+        ).fetchone()
+
+
+# Only appending
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("by", ["the runtime role", "the owner"])
+def test_nodes_and_checkpoints_are_never_changed(
+    database: str, schema: str, pool: Pool, table: str, change: str, by: str
+) -> None:
+    recorder_of(pool).append([event(), event()])
+    column = COLUMNS[table]
+    with open_pool(database, schema, role=None) as owners:
+        acting = owners if by == "the owner" else pool
+        said = "is append-only: " + change.split()[0] if by == "the owner" else "permission denied for table " + table
+        with acting.connection() as conn, pytest.raises(errors.InsufficientPrivilege, match=said):
+            conn.execute(CHANGES[change].format(table, column, column).encode())
+    check(pool)
+
+
+def test_not_even_a_session_that_applies_replicated_changes_changes_them(database: str, schema: str, pool: Pool) -> None:
+    recorder_of(pool).append([event()])
+    with psycopg.connect(database, options=f"-c search_path={schema}") as owner:
+        owner.execute("SET session_replication_role = replica")
+        for table in COLUMNS:
+            with pytest.raises(errors.InsufficientPrivilege, match="append-only"), owner.transaction():
+                owner.execute(f"DELETE FROM {table}".encode())
+
+
+# The key
+
+
+def test_the_first_start_makes_the_key_and_later_ones_keep_it(pool: Pool, tmp_path: Path) -> None:
+    path = tmp_path / "signing.key"
+    made = signer_at(pool, path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert made.name.startswith("caseledger/")
+    assert signer_at(pool, path).text == made.text == path.read_text().strip()
+
+
+def test_processes_that_start_at_once_for_the_first_time_sign_by_one_key(
+    database: str, schema: str, tmp_path: Path
+) -> None:
+    for turn in range(8):
+        name = f"{schema}_{turn}"
+        migrate(database, name, LEDGER_MIGRATIONS)
+        with open_pool(database, name, min_size=4) as pool:
+            pool.wait()
+            path = tmp_path / f"{turn}.key"
+            signers = at_once([lambda pool=pool, path=path: outcome_of(pool, path)] * 4)  # type: ignore[misc]
+        with psycopg.connect(database, autocommit=True, options="-c client_min_messages=warning") as owner:
+            owner.execute(f"DROP SCHEMA {name} CASCADE".encode())
+        assert len(set(signers)) == 1, signers
+
+
+def outcome_of(pool: Pool, path: Path) -> str:
+    try:
+        return signer_at(pool, path).text
+    except (KeyFileError, WrongKey) as refused:
+        return str(refused)
+
+
+def test_a_key_that_is_given_before_the_first_start_is_taken(pool: Pool, tmp_path: Path) -> None:
+    path = tmp_path / "signing.key"
+    given = Signer.kept_at(path, "ledger.example")
+    assert signer_at(pool, path).text == given.text
+    with pool.connection() as database:
+        assert database.execute("SELECT verifier FROM log_key").fetchall() == [(str(given.verifier),)]
+
+
+def test_another_key_and_a_missing_one_are_refused_by_their_names(pool: Pool, tmp_path: Path) -> None:
+    signer = signer_at(pool, tmp_path / "signing.key")
+    other = Signer.kept_at(tmp_path / "other.key", signer.name)
+    with pytest.raises(WrongKey) as wrong:
+        signer_at(pool, tmp_path / "other.key")
+    assert str(wrong.value) == (
+        f"The file {tmp_path / 'other.key'} holds the key {other.verifier}; this ledger is signed by {signer.verifier}. "
+        "Give that key's file by CASELEDGER_SIGNING_KEY_FILE."
+    )
+    with pytest.raises(WrongKey) as missing:
+        signer_at(pool, tmp_path / "none.key")
+    assert str(missing.value) == (
+        f"The signing key of this ledger, {signer.verifier}, is not at {tmp_path / 'none.key'}. Give its file by "
+        "CASELEDGER_SIGNING_KEY_FILE; a ledger is never signed by two keys."
+    )
+    assert not (tmp_path / "none.key").exists()
+    assert signer_at(pool, tmp_path / "signing.key").text == signer.text
