@@ -201,6 +201,7 @@ def test_while_the_database_is_away_every_caller_gets_an_error_and_later_appends
         came = [each.result(timeout=30) for each in waiting]
         assert not any(isinstance(result, int) for result in came), came
         postgres.start()
+        pool.timeout = 20.0
         assert recorder.append([event("after")]) == 2
         assert stored(pool) == [(1, "before"), (2, "after")]
     postgres.stop()
