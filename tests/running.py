@@ -30,7 +30,7 @@ from ledger.entry import opened, seal
 from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
-from ledger.notes import Signer
+from ledger.notes import Signer, Verifier
 from ledger.recorder import PostgresRecorder
 from ledger.tree import LedgerTree
 from projections.all import all_projections
@@ -123,6 +123,7 @@ class System:
     runner: Runner
     clock: Clock
     keys: Keys
+    verifier: Verifier
     url: str
     http: httpx.Client = field(repr=False)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
@@ -238,8 +239,8 @@ def running(conninfo: str, schema: str) -> Iterator[System]:
     """A system on a migrated schema; its rulebook versions are adopted and its read models know them."""
     clock = Clock()
     with open_pool(conninfo, schema, max_size=16) as pool:
-        tree = LedgerTree(Signer.generate("caseledger/test"))
-        recorder, keys = PostgresRecorder(pool, seal=seal, tree=tree), Keys(pool)
+        signer = Signer.generate("caseledger/test")
+        recorder, keys = PostgresRecorder(pool, seal=seal, tree=LedgerTree(signer)), Keys(pool)
         ledger = Ledger(recorder, clock=clock)
         ledger.adopt()
         runner = Runner(pool, recorder, all_projections(ledger.streams))
@@ -247,7 +248,7 @@ def running(conninfo: str, schema: str) -> Iterator[System]:
         runner.start()
         try:
             with Server(app) as server, httpx.Client(base_url=server.url, timeout=60) as http:
-                system = System(schema, pool, ledger, runner, clock, keys, server.url, http)
+                system = System(schema, pool, ledger, runner, clock, keys, signer.verifier, server.url, http)
                 system.hand_out_keys()
                 system.settle()
                 yield system

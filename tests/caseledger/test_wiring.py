@@ -1,11 +1,17 @@
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
+import pytest
 
+from caseledger.errors import SigningKeyError
 from caseledger.settings import Settings
 from caseledger.wiring import MIGRATIONS, open_system
 from given import registered
-from ledger.migrations import RUNTIME_ROLE
+from ledger.migrations import RUNTIME_ROLE, Pool
+from ledger.notes import Signer, open_checkpoint
+from ledger.recorder import PostgresRecorder
+from ledger.tree import Proofs
 
 
 def test_a_fresh_schema_is_made_and_knows_its_rulebook(settings: Settings) -> None:
@@ -39,3 +45,104 @@ def test_everything_is_done_as_the_runtime_role_in_the_schema(settings: Settings
 
 def test_migrations_have_names_of_their_own() -> None:
     assert len({migration.name for migration in MIGRATIONS}) == len(MIGRATIONS) == 5
+
+
+def test_the_first_start_makes_the_signing_key_for_its_owner_alone_and_later_ones_keep_it(settings: Settings) -> None:
+    with open_system(settings):
+        pass
+    assert settings.signing_key == settings.home / "signing.key"
+    assert settings.signing_key.stat().st_mode & 0o777 == 0o600
+    assert settings.home.stat().st_mode & 0o777 == 0o700
+    made = settings.signing_key.read_bytes()
+    with open_system(settings) as system:
+        checkpoint = Proofs(system.pool).checkpoint()
+    assert settings.signing_key.read_bytes() == made
+    signer = Signer.read(settings.signing_key)
+    assert checkpoint is not None
+    assert open_checkpoint(checkpoint.note.encode(), signer.name, signer.verifier).checkpoint.size == 4
+
+
+def test_a_key_that_is_given_signs_and_none_is_made(settings: Settings, tmp_path: Path) -> None:
+    given = Signer.kept_at(tmp_path / "given.key", "ledger.example")
+    with open_system(replace(settings, signing_key_file=tmp_path / "given.key")) as system:
+        checkpoint = Proofs(system.pool).checkpoint()
+    assert checkpoint is not None
+    assert open_checkpoint(checkpoint.note.encode(), "ledger.example", given.verifier).checkpoint.size == 4
+    assert not settings.home.exists()
+
+
+def test_a_ledger_that_was_begun_without_a_tree_is_taken_in_at_its_next_start(settings: Settings) -> None:
+    with open_system(settings) as system:
+        events = [one.event for one in system.ledger.recorder.read()]
+        PostgresRecorder(system.pool).append(events * 3)
+        assert (system.ledger.recorder.head(), _sealed(system.pool)) == (16, 4)
+    with open_system(settings) as system:
+        assert _sealed(system.pool) == 16
+
+
+def _sealed(pool: Pool) -> int:
+    checkpoint = Proofs(pool).checkpoint()
+    return checkpoint.size if checkpoint else 0
+
+
+def test_another_key_is_refused(settings: Settings, tmp_path: Path) -> None:
+    with open_system(settings):
+        pass
+    known, path = Signer.read(settings.signing_key).verifier, tmp_path / "another.key"
+    another = Signer.kept_at(path, known.name).verifier
+    said = _refusal(replace(settings, signing_key_file=path))
+    assert said == (
+        f"The file {path} holds the key {another}; this ledger is signed by {known}. Give that key's file by "
+        "CASELEDGER_SIGNING_KEY_FILE."
+    )
+
+
+def test_a_missing_key_is_refused_and_none_is_made_in_its_place(settings: Settings) -> None:
+    with open_system(settings):
+        pass
+    known = Signer.read(settings.signing_key).verifier
+    settings.signing_key.unlink()
+    assert _refusal(settings) == (
+        f"The signing key of this ledger, {known}, is not at {settings.signing_key}. Give its file by "
+        "CASELEDGER_SIGNING_KEY_FILE; a ledger is never signed by two keys."
+    )
+    assert not settings.signing_key.exists()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o620, 0o604, 0o644])
+def test_a_key_that_others_can_read_or_write_is_refused(settings: Settings, mode: int) -> None:
+    with open_system(settings):
+        pass
+    settings.signing_key.chmod(mode)
+    assert f"has mode {mode:04o} and owner" in _refusal(settings)
+    assert "chmod 600 it" in _refusal(settings)
+
+
+@pytest.mark.parametrize("content", [b"", b"PRIVATE+KEY+what+00000000+AAAA", b"\xff\xfe", b"-----BEGIN PRIVATE KEY-----"])
+def test_a_file_that_holds_no_key_is_refused_without_its_content(settings: Settings, content: bytes) -> None:
+    settings.home.mkdir()
+    settings.signing_key.write_bytes(content)
+    settings.signing_key.chmod(0o600)
+    said = _refusal(settings)
+    assert said.startswith(f"The key file {settings.signing_key} holds no usable key: ")
+    assert "AAAA" not in said
+
+
+def test_a_folder_that_cannot_be_made_is_refused_with_what_to_do(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "signing.key"
+    assert _refusal(replace(settings, signing_key_file=path)) == (
+        f"The signing key cannot be kept at {path} (File exists): give a folder that this user may write, or its file by "
+        "CASELEDGER_SIGNING_KEY_FILE."
+    )
+
+
+def test_a_key_file_that_is_a_folder_is_refused(settings: Settings, tmp_path: Path) -> None:
+    assert str(tmp_path) in _refusal(replace(settings, signing_key_file=tmp_path))
+
+
+def _refusal(settings: Settings) -> str:
+    """Why the system does not start for its signing key."""
+    with pytest.raises(SigningKeyError) as refused, open_system(settings):
+        pass
+    return str(refused.value)

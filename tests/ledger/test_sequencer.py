@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -193,7 +194,7 @@ def test_when_the_database_goes_every_caller_who_waits_gets_an_error_and_asks_ag
         def append(key: str) -> object:
             return outcome(lambda: recorder.append([event(key)], once=once(key)))
 
-        with psycopg.connect(postgres.conninfo, options="-c search_path=ledger") as holder:
+        with closing(psycopg.connect(postgres.conninfo, options="-c search_path=ledger")) as holder:
             holder.execute("SELECT * FROM head FOR UPDATE")
             waiting = [threads.submit(append, f"{number}") for number in range(8)]
             wait_until(lambda: stuck(pool) != [])
