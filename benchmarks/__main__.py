@@ -10,6 +10,7 @@ BENCHMARKS: Final = {
     "bulk": "benchmarks.bulk",
     "asof": "benchmarks.asof",
     "import": "benchmarks.importing",
+    "append": "benchmarks.append",
 }
 """The module of each benchmark, by its name."""
 

@@ -62,12 +62,13 @@ class Result(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class AtLeast:
-    """A rate that is to be reached."""
+    """A rate that is to be reached: so much, and (`times`) so many times the other's."""
 
-    rate: float
+    rate: float = 0.0
+    times: float = 0.0
 
-    def limit(self, _other: float) -> float:
-        return self.rate
+    def limit(self, other: float) -> float:
+        return max(self.rate, self.times * other)
 
     def is_met(self, value: float, other: float) -> bool:
         return value >= self.limit(other)

@@ -19,9 +19,7 @@ PERSON: Final = "张三"
 CHECKPOINT: Final = "checkpoint { size rootHash note signedAt }"
 RECEIPT: Final = f"position entry leafHash proof {CHECKPOINT}"
 NEWEST: Final = f"{{ ledger {{ {CHECKPOINT} }} }}"
-RECEIVE: Final = (
-    f"query ($position: Position!, $size: Position) {{ ledger {{ receipt(position: $position, size: $size) {{ {RECEIPT} }} }} }}"
-)
+RECEIVE: Final = f"query ($position: Position!, $size: Position) {{ ledger {{ receipt(position: $position, size: $size) {{ {RECEIPT} }} }} }}"
 PROVE: Final = "query ($from: Position!, $to: Position!) { ledger { consistencyProof(from: $from, to: $to) } }"
 RECORD_WITH_RECEIPTS: Final = RECORD.replace("replayed", f"replayed receipts {{ {RECEIPT} }}")
 NAMED: Final = ADOPTED + 2
@@ -136,8 +134,8 @@ def test_a_receipt_may_be_asked_for_under_an_earlier_checkpoint(sealed: System) 
         (1, 8, "There is no checkpoint of size 8 that holds position 1", "没有大小为 8 且含位置 1 的检查点"),
         (1, 10, "There is no checkpoint of size 10 that holds position 1", "没有大小为 10 且含位置 1 的检查点"),
         (1, 0, "There is no checkpoint of size 0 that holds position 1", "没有大小为 0 且含位置 1 的检查点"),
-        (-1, None, "position: this is a position from 0 on; got “-1”", "position：应为不小于 0 的整数位置，收到“-1”"),
-        (1, -1, "size: this is a position from 0 on; got “-1”", "size：应为不小于 0 的整数位置，收到“-1”"),
+        (-1, None, "position: this is a position from 0 on; got “-1”", "position：应为不小于 0 的整数位置，收到 “-1”"),
+        (1, -1, "size: this is a position from 0 on; got “-1”", "size：应为不小于 0 的整数位置，收到 “-1”"),
     ],
 )
 def test_a_receipt_that_cannot_be_is_refused_with_what_can(
@@ -276,4 +274,3 @@ def test_the_receipts_of_many_decisions_can_be_asked_for_at_once(system: System)
     assert len(nodes) == 5
     for node in nodes:
         assert check_receipt(system, node["receipt"])["position"] == node["position"]
-

@@ -79,6 +79,9 @@ def test_medians_of_at_least_five_are_compared() -> None:
     [
         (AtLeast(2_000), 2_000, 2_000, True),
         (AtLeast(2_000), 1_999, 2_000, False),
+        (AtLeast(times=3), 30, 30, True),
+        (AtLeast(times=3), 29, 30, False),
+        (AtLeast(40, times=3), 39, 40, False),
         (AtMost(20), 20, 20, True),
         (AtMost(20), 21, 20, False),
         (AtMost(times=2), 20, 20, True),

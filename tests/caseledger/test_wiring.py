@@ -118,7 +118,9 @@ def test_a_key_that_others_can_read_or_write_is_refused(settings: Settings, mode
     assert "chmod 600 it" in _refusal(settings)
 
 
-@pytest.mark.parametrize("content", [b"", b"PRIVATE+KEY+what+00000000+AAAA", b"\xff\xfe", b"-----BEGIN PRIVATE KEY-----"])
+@pytest.mark.parametrize(
+    "content", [b"", b"PRIVATE+KEY+what+00000000+AAAA", b"\xff\xfe", b"-----BEGIN PRIVATE KEY-----"]
+)
 def test_a_file_that_holds_no_key_is_refused_without_its_content(settings: Settings, content: bytes) -> None:
     settings.home.mkdir()
     settings.signing_key.write_bytes(content)

@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -91,7 +92,7 @@ def test_two_processes_worth_of_recorders_interleave_without_gaps(database: str,
         log = stored(one)
         assert [position for position, _ in log] == list(range(1, 481))
         turns = [type_ for _, type_ in log]
-        assert sum(left != right for left, right in zip(turns, turns[1:], strict=False)) > 2
+        assert sum(left != right for left, right in pairwise(turns)) > 2
 
 
 # Neighbours
@@ -293,9 +294,7 @@ def test_subscribers_are_told_by_a_transaction_after_that_of_the_events(
     assert int(told.payload) % 2**32 > row[0]
 
 
-def test_a_notification_that_fails_undoes_nothing(
-    recorder: PostgresRecorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_notification_that_fails_undoes_nothing(recorder: PostgresRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sequencer, "_NOTIFY", "SELECT 1 / 0")
     assert recorder.append([event("X")]) == 1
     monkeypatch.setattr(sequencer, "_NOTIFY", "SELECT pg_terminate_backend(pg_backend_pid())")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -248,9 +249,7 @@ def test_an_append_that_cannot_be_written_leaves_the_tree_of_its_neighbours(pool
 # Ledgers that were begun without a tree
 
 
-def test_a_ledger_without_a_tree_is_caught_up_in_several_batches(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_ledger_without_a_tree_is_caught_up_in_several_batches(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "AT_A_TIME", 7)
     PostgresRecorder(pool, seal=bare).append([event() for _ in range(30)])
     kept = LedgerTree(SIGNER)
@@ -408,13 +407,13 @@ def test_processes_that_start_at_once_for_the_first_time_sign_by_one_key(
         with open_pool(database, name, min_size=4) as pool:
             pool.wait()
             path = tmp_path / f"{turn}.key"
-            signers = at_once([lambda pool=pool, path=path: outcome_of(pool, path)] * 4)  # type: ignore[misc]
+            signers = at_once([partial(key_at, pool, path)] * 4)
         with psycopg.connect(database, autocommit=True, options="-c client_min_messages=warning") as owner:
             owner.execute(f"DROP SCHEMA {name} CASCADE".encode())
         assert len(set(signers)) == 1, signers
 
 
-def outcome_of(pool: Pool, path: Path) -> str:
+def key_at(pool: Pool, path: Path) -> str:
     try:
         return signer_at(pool, path).text
     except (KeyFileError, WrongKey) as refused:

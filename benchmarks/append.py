@@ -1,0 +1,142 @@
+"""Append: events a second beside the library's `PostgresDCBRecorderTT`, on one PostgreSQL and under one condition each.
+
+Ours seals the entry, keeps the tree, signs a checkpoint, and every append is answered with its receipts; the library's
+does none of that. 64 clients at once, one client alone, and batches of 1,000.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from time import perf_counter
+from typing import Final
+from uuid import uuid4
+
+from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQueryItem
+from eventsourcing.dcb.postgres_tt import PostgresDCBRecorderTT
+from eventsourcing.postgres import PostgresDatastore
+
+from benchmarks.harness import AtLeast, Comparison, Result, a_system, scaled
+from caseledger.wiring import System
+from ledger.entry import Draft, canonical
+from ledger.tree import Proofs
+
+CLIENTS: Final = 64
+APPENDS: Final = 1_920
+"""Single events of all clients together, a round."""
+ALONE: Final = 300
+BATCH: Final = 1_000
+BATCHES: Final = 5
+DATA: Final = canonical({"text": "x" * 189})
+"""200 bytes."""
+
+Append = Callable[[Sequence[DCBEvent], DCBAppendCondition], object]
+
+
+def run() -> Iterator[Result]:
+    together, alone, batch = scaled(APPENDS), scaled(ALONE), scaled(BATCH)
+    with a_system() as system, _library(system) as other:
+        ours = _ours(system)
+        yield Comparison(
+            name="append-64",
+            unit="events/s",
+            ours=lambda: _by_clients(ours, CLIENTS, together),
+            against="the library's recorder",
+            other=lambda: _by_clients(other, CLIENTS, together),
+            target=AtLeast(times=10),
+            size=together,
+        ).measured()
+        yield Comparison(
+            name="append-1",
+            unit="events/s",
+            ours=lambda: _by_clients(ours, 1, alone),
+            against="the library's recorder",
+            other=lambda: _by_clients(other, 1, alone),
+            target=AtLeast(times=1),
+            size=alone,
+        ).measured()
+        yield Comparison(
+            name="append-batches",
+            unit="events/s",
+            ours=lambda: _in_batches(ours, batch),
+            against="the library's recorder",
+            other=lambda: _in_batches(other, batch),
+            target=AtLeast(times=3),
+            size=BATCHES * batch,
+        ).measured()
+
+
+def _ours(system: System) -> Append:
+    """Appends and fetches the receipts of what was appended."""
+    recorder, proofs = system.ledger.recorder, Proofs(system.pool)
+
+    def append(events: Sequence[DCBEvent], condition: DCBAppendCondition) -> None:
+        last = recorder.append(events, condition)
+        receipts = proofs.receipts(range(last - len(events) + 1, last + 1))
+        assert len(receipts) == len(events), "an appended event has no receipt"
+
+    return append
+
+
+@contextmanager
+def _library(system: System) -> Iterator[Append]:
+    """The library's recorder, with a connection for every client, on tables of its own in the same database."""
+    with system.pool.connection() as connection:
+        place = connection.info
+    # The carried PostgreSQL asks for no password, and the library for one.
+    with PostgresDatastore(place.dbname, place.host, place.port, place.user, "none", pool_size=CLIENTS) as datastore:
+        recorder = PostgresDCBRecorderTT(datastore)
+        recorder.create_table()
+        yield recorder.append
+
+
+def _by_clients(append: Append, clients: int, total: int) -> float:
+    """Single events by so many clients at once, each waiting for one answer before it sends the next."""
+    lots = [[_events(1) for _ in range(max(1, total // clients))] for _ in range(clients)]
+    begin = threading.Barrier(clients + 1)
+    done: list[int] = []
+
+    def client(lot: Sequence[Sequence[DCBEvent]]) -> None:
+        begin.wait()
+        for events in lot:
+            append(events, _unless(events))
+        done.append(len(lot))
+
+    threads = [threading.Thread(target=client, args=(lot,)) for lot in lots]
+    for thread in threads:
+        thread.start()
+    begin.wait()
+    begun = perf_counter()
+    for thread in threads:
+        thread.join()
+    taken = perf_counter() - begun
+    assert sum(done) == sum(map(len, lots)), "a client failed"
+    return sum(done) / taken
+
+
+def _in_batches(append: Append, size: int) -> float:
+    batches = [_events(size) for _ in range(BATCHES)]
+    begun = perf_counter()
+    for events in batches:
+        append(events, _unless(events))
+    return BATCHES * size / (perf_counter() - begun)
+
+
+def _unless(events: Sequence[DCBEvent]) -> DCBAppendCondition:
+    """Unless an event bears the first tag of the first of these."""
+    return DCBAppendCondition(DCBQuery([DCBQueryItem(tags=events[0].tags[:1])]), after=0)
+
+
+def _events(count: int) -> list[DCBEvent]:
+    return [_event(uuid4().hex) for _ in range(count)]
+
+
+def _event(name: str) -> DCBEvent:
+    return Draft(
+        type="Measured",
+        data=DATA,
+        tags=[f"enterprise:{name}", f"case:{name}"],
+        id=name,
+        effective_on=date(2026, 6, 1),
+        recorded_by="regulator:MIIT:benchmark",
+    )
