@@ -116,7 +116,9 @@ def status(machine: Machine = False) -> None:
     if machine:
         as_json(found)
         return
-    print(f"database  {found['database']} (PostgreSQL {found['postgresql']})\nhead      {found['head']}\nsealed    {found['sealed']}")
+    print(
+        f"database  {found['database']} (PostgreSQL {found['postgresql']})\nhead      {found['head']}\nsealed    {found['sealed']}"
+    )
     rows = [(each["name"], each["position"], each["lag"]) for each in found["projections"]]
     as_table(("projection", "position", "lag"), rows, of="projections")
 

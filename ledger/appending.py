@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Protocol, TypeAlias
 
 from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQueryItem
@@ -105,9 +106,10 @@ def append_group(
 def _take_turn(database: Database, pipeline: Pipeline, group: Sequence[Append], clock: Clock) -> _Turn:
     locked = database.execute(_LOCK_HEAD)
     onces = [append.once for append in group if append.once]
-    kept = database.execute(_KEPT, {"holders": [o.holder for o in onces], "keys": [o.key for o in onces]})
+    named = {"holders": [o.holder for o in onces], "keys": [o.key for o in onces]}
+    kept = database.execute(_KEPT, named) if onces else None
     asked = _conditions(group)
-    failing = database.execute(_FAILING, asked, binary=True) if asked else None
+    failing = database.execute(_failing(frozenset(asked)), _columns(asked), binary=True) if asked else None
     # Not a mere flush: only after a sync does the database count a writer that stands still as idle and end it.
     pipeline.sync()
     row = locked.fetchone()
@@ -117,7 +119,7 @@ def _take_turn(database: Database, pipeline: Pipeline, group: Sequence[Append], 
     return _Turn(
         position=position,
         recorded_at=max(recorded_at.astimezone(UTC), clock().astimezone(UTC)),
-        kept={(holder, key): AlreadyAppended(*rest) for holder, key, *rest in kept.fetchall()},
+        kept={(holder, key): AlreadyAppended(*rest) for holder, key, *rest in kept.fetchall()} if kept else {},
         failing={place for (place,) in failing.fetchall()} if failing else set(),
     )
 
@@ -140,7 +142,7 @@ def _admit(turn: _Turn, place: int, append: Append) -> Result:
 
 def _meets(turn: _Turn, condition: DCBAppendCondition) -> bool:
     """Whether the condition matches an event that the same group appends before it."""
-    if not turn.accepted:
+    if not turn.accepted or (condition.after or 0) >= turn.position:
         return False
     items = condition.fail_if_events_match.items
     plain = [item for item in items if len(item.tags) == 1 and not item.types]
@@ -190,35 +192,40 @@ def _keep(database: Database, turn: _Turn) -> None:
         database.execute(_KEEP, columns)
 
 
-def _conditions(group: Sequence[Append]) -> dict[str, list[Any]] | None:
-    """What the members' conditions ask, in columns: for each item its member, its tags and types, and after what."""
-    asked = [
-        (place, item, append.condition.after or 0)
-        for place, append in enumerate(group)
-        if append.condition
-        for item in append.condition.fail_if_events_match.items or [DCBQueryItem()]
-    ]
-    if not asked:
-        return None
-    plain = [each for each in asked if len(each[1].tags) == 1 and not each[1].types]
-    narrow = [each for each in asked if each[1].tags and (len(each[1].tags) > 1 or each[1].types)]
-    typed = [(place, type_, after) for place, item, after in asked if not item.tags for type_ in item.types]
-    whole = [(place, after) for place, item, after in asked if not item.tags and not item.types]
+def _conditions(group: Sequence[Append]) -> dict[str, list[tuple[Any, ...]]]:
+    """What the members' conditions ask, by how it is looked up: for each item its member, what it names and after what."""
+    asked: dict[str, list[tuple[Any, ...]]] = {}
+    for place, append in enumerate(group):
+        if append.condition:
+            after = append.condition.after or 0
+            for item in append.condition.fail_if_events_match.items or [DCBQueryItem()]:
+                for kind, row in _looked_up(item):
+                    asked.setdefault(kind, []).append((place, after, *row))
+    return asked
+
+
+def _looked_up(item: DCBQueryItem) -> list[tuple[str, tuple[str, ...]]]:
+    if not item.tags and not item.types:
+        return [("whole", ())]
+    if not item.tags:
+        return [("typed", (type_,)) for type_ in item.types]
+    if len(item.tags) == 1 and not item.types:
+        return [("plain", (item.tags[0],))]
+    return [("narrow", (item.tags[0], array(item.tags), array(item.types)))]
+
+
+def _columns(asked: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[Any]]:
     return {
-        "plain_places": [place for place, _, _ in plain],
-        "plain_tags": [item.tags[0] for _, item, _ in plain],
-        "plain_afters": [after for _, _, after in plain],
-        "narrow_places": [place for place, _, _ in narrow],
-        "narrow_leading": [item.tags[0] for _, item, _ in narrow],
-        "narrow_tags": [array(item.tags) for _, item, _ in narrow],
-        "narrow_types": [array(item.types) for _, item, _ in narrow],
-        "narrow_afters": [after for _, _, after in narrow],
-        "typed_places": [place for place, _, _ in typed],
-        "typed_types": [type_ for _, type_, _ in typed],
-        "typed_afters": [after for _, _, after in typed],
-        "whole_places": [place for place, _ in whole],
-        "whole_afters": [after for _, after in whole],
+        f"{kind}_{number}": list(column)
+        for kind, rows in asked.items()
+        for number, column in enumerate(zip(*rows, strict=True))
     }
+
+
+@cache
+def _failing(kinds: frozenset[str]) -> bytes:
+    """The statement that finds the members whose conditions fail; it has the look-ups that the group needs, no more."""
+    return " UNION ".join(_LOOK_UPS[kind] for kind in sorted(kinds)).encode()
 
 
 def array(values: Iterable[str]) -> str:
@@ -256,18 +263,19 @@ FROM unnest(%(tags)b::text[], %(positions)b::bigint[]) AS new (tag, position)
 
 # Every item is a look-up of its own in an index, of the rows after its position only: LATERAL with a LIMIT is a nested
 # loop whatever the planner believes of the tables' sizes. Nothing is looked up where nothing has come since.
-_FAILING = """
-WITH head AS (SELECT position FROM head)
-SELECT asked.place FROM head,
-    unnest(%(plain_places)b::int[], %(plain_tags)b::text[], %(plain_afters)b::bigint[]) AS asked (place, tag, after)
+_LOOK_UPS = {
+    "plain": """
+SELECT asked.place FROM
+    unnest(%(plain_0)b::int[], %(plain_1)b::bigint[], %(plain_2)b::text[]) AS asked (place, after, tag)
 CROSS JOIN LATERAL (
     SELECT FROM tags WHERE tags.tag = asked.tag AND tags.position > asked.after LIMIT 1
 ) AS hit
-WHERE asked.after < head.position
-UNION
-SELECT asked.place FROM head,
-    unnest(%(narrow_places)b::int[], %(narrow_leading)b::text[], %(narrow_tags)b::text[], %(narrow_types)b::text[],
-           %(narrow_afters)b::bigint[]) AS asked (place, first_tag, all_tags, any_types, after)
+WHERE asked.after < (SELECT position FROM head)
+""",
+    "narrow": """
+SELECT asked.place FROM
+    unnest(%(narrow_0)b::int[], %(narrow_1)b::bigint[], %(narrow_2)b::text[], %(narrow_3)b::text[], %(narrow_4)b::text[])
+    AS asked (place, after, first_tag, all_tags, any_types)
 CROSS JOIN LATERAL (
     SELECT FROM tags
     CROSS JOIN LATERAL (
@@ -277,15 +285,18 @@ CROSS JOIN LATERAL (
       AND (asked.any_types = '{}' OR event.type = ANY (asked.any_types::text[]))
     LIMIT 1
 ) AS hit
-WHERE asked.after < head.position
-UNION
-SELECT asked.place FROM head,
-    unnest(%(typed_places)b::int[], %(typed_types)b::text[], %(typed_afters)b::bigint[]) AS asked (place, type, after)
+WHERE asked.after < (SELECT position FROM head)
+""",
+    "typed": """
+SELECT asked.place FROM
+    unnest(%(typed_0)b::int[], %(typed_1)b::bigint[], %(typed_2)b::text[]) AS asked (place, after, type)
 CROSS JOIN LATERAL (
     SELECT FROM events WHERE events.type = asked.type AND events.position > asked.after LIMIT 1
 ) AS hit
-WHERE asked.after < head.position
-UNION
-SELECT asked.place FROM head, unnest(%(whole_places)b::int[], %(whole_afters)b::bigint[]) AS asked (place, after)
-WHERE asked.after < head.position
-"""
+WHERE asked.after < (SELECT position FROM head)
+""",
+    "whole": """
+SELECT asked.place FROM unnest(%(whole_0)b::int[], %(whole_1)b::bigint[]) AS asked (place, after)
+WHERE asked.after < (SELECT position FROM head)
+""",
+}

@@ -55,8 +55,8 @@ class Sequencer:
         with self._arrived:
             if len(self._waiting) >= MOST_WAITING:
                 raise Overloaded(f"{MOST_WAITING} appends wait already")
-            self._waiting.append((append, future))
             self._start()
+            self._waiting.append((append, future))
             self._arrived.notify()
         result = future.result()
         if isinstance(result, int):
@@ -65,8 +65,8 @@ class Sequencer:
 
     def _start(self) -> None:
         if not self._running:
-            self._running = True
             threading.Thread(target=self._run, name="sequencer", daemon=True).start()
+            self._running = True
 
     def _run(self) -> None:
         while group := self._take():
@@ -93,10 +93,8 @@ class Sequencer:
                 results = append_group(database, [a for a, _ in group], self._seal, self._clock, self._tree)
                 _resolve(group, results)
                 _notify(database)
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as away:
-            _fail(group, away)
         except BaseException as fault:
-            if len(group) == 1:
+            if len(group) == 1 or _is_away(fault):
                 _fail(group, fault)
             else:
                 # One of them cannot be written: alone it fails alone.
@@ -113,6 +111,13 @@ def _fail(group: Sequence[tuple[Append, Future[Result]]], fault: BaseException) 
     for _, future in group:
         if not future.done():
             future.set_exception(fault)
+
+
+def _is_away(fault: BaseException) -> bool:
+    """Whether the database is at fault and not what was to be written: what is too large for it is an error of its own."""
+    if isinstance(fault, psycopg.errors.ProgramLimitExceeded):
+        return False
+    return isinstance(fault, (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout))
 
 
 def _notify(database: psycopg.Connection[tuple[object, ...]]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Final
 from ledger.appending import Database
 from ledger.merkle import Frontier, Node, consistency_proof, frontier_nodes, inclusion_nodes, inclusion_proof, leaf_hash
 from ledger.migrations import Pool
-from ledger.notes import Checkpoint, Note, Signer
+from ledger.notes import Checkpoint, KeyFileError, Note, Signer
 
 AT_A_TIME: Final = 5_000
 """Entries that are taken in together where a tree is made for a ledger that has none."""
@@ -42,7 +43,10 @@ def signer_at(pool: Pool, path: Path) -> Signer:
                 "a ledger is never signed by two keys."
             )
         else:
-            signer = Signer.kept_at(path, name)
+            # Of processes that start at once one makes it: whatever its name, it is the key.
+            with suppress(KeyFileError):
+                Signer.kept_at(path, name)
+            signer = Signer.read(path)
         database.execute("INSERT INTO log_key (verifier) VALUES (%s) ON CONFLICT DO NOTHING", [str(signer.verifier)])
         known = _verifier(database)
     if known != str(signer.verifier):

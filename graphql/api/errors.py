@@ -5,6 +5,7 @@ ApiError carries a code and a sentence in both languages, and is the only except
   FORBIDDEN      the caller's role may not see this
   NOT_YET_KNOWN  knownAt lies beyond what is known
   UNAVAILABLE    the database is away; try again (HTTP 503)
+  RETRY_LATER    more appends wait than the ledger takes in; nothing was appended, try again (HTTP 503)
 Everything else that is raised becomes INTERNAL, without its text. Documents that do not parse or validate are
 BAD_DOCUMENT, variables that do not fit their types BAD_VARIABLES: their messages speak of the document alone.
 """
@@ -19,6 +20,7 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 
 from domain.identifiers import Malformed
 from domain.text import Language, Text
+from ledger.sequencer import Overloaded
 
 AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, TooManyRequests)
 """What psycopg raises while the database is not there."""
@@ -26,6 +28,10 @@ AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, To
 UNAVAILABLE: Final = Text(
     "数据库暂时不可用；没有丢失任何已确认的内容，请稍后以同一 idempotencyKey 重试",
     "The database is not available at the moment; nothing acknowledged is lost: try again with the same idempotencyKey",
+)
+RETRY_LATER: Final = Text(
+    "等待写入的请求过多；没有记录任何内容，请稍后以同一 idempotencyKey 重试",
+    "Too many requests wait to be recorded; nothing was recorded: try again in a moment with the same idempotencyKey",
 )
 INTERNAL: Final = Text("内部错误，已记入日志", "Internal error; it is in the log")
 
@@ -77,8 +83,6 @@ def _code_and_message(error: GraphQLError, language: Language) -> tuple[str, str
         return cause.code, cause.text.said_in(language)
     if isinstance(cause, Malformed):
         return "INVALID", cause.text.said_in(language)
-    if isinstance(cause, AWAY):
-        return "UNAVAILABLE", UNAVAILABLE.said_in(language)
     if cause is None or isinstance(cause, GraphQLError):
         code = "BAD_VARIABLES" if "Variable" in error.message else "BAD_DOCUMENT"
         said = SENT.sub(".", error.message)
@@ -87,6 +91,8 @@ def _code_and_message(error: GraphQLError, language: Language) -> tuple[str, str
     return "INTERNAL", INTERNAL.said_in(language)
 
 
-def is_away(error: GraphQLError) -> bool:
-    """Whether the whole request should be answered with 503."""
-    return isinstance(error.original_error, AWAY)
+def passing_fault(error: GraphQLError) -> tuple[str, Text] | None:
+    """The code and words of a fault that will pass, for which the whole request is answered with 503."""
+    if isinstance(error.original_error, Overloaded):
+        return "RETRY_LATER", RETRY_LATER
+    return ("UNAVAILABLE", UNAVAILABLE) if isinstance(error.original_error, AWAY) else None

@@ -22,7 +22,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from api.context import Context
-from api.errors import AWAY, INTERNAL, UNAVAILABLE, formatted, is_away
+from api.errors import AWAY, INTERNAL, UNAVAILABLE, formatted, passing_fault
 from api.schema import MOST_TOKENS, SCHEMA
 from domain.callers import Caller
 from domain.text import Language, Text
@@ -156,8 +156,9 @@ def _require_one_operation(params: Params) -> None:
 
 def _answer(result: ExecutionResult, language: Language, media: str) -> tuple[int, dict[str, Any]]:
     errors: list[GraphQLError] = list(result.errors or [])
-    if any(is_away(error) for error in errors):
-        return 503, failure("UNAVAILABLE", UNAVAILABLE, language)
+    for error in errors:
+        if passing := passing_fault(error):
+            return 503, failure(*passing, language)
     body: dict[str, Any] = {}
     if errors:
         body["errors"] = [formatted(error, language) for error in errors]

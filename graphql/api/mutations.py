@@ -26,7 +26,7 @@ class RecordPayload:
     positions: strawberry.Private[list[int]]
 
     @field("The receipts of the events, in their order, under one checkpoint that holds them all.")
-    def receipts(self, info: Info) -> list[Receipt]:
+    def receipts(self, info: Info) -> list[Receipt] | None:
         return evidence.receipts(info, self.positions)
 
 

@@ -557,6 +557,8 @@ def test_pool_and_subscription_outlive_a_stop_and_a_kill_of_the_database(home: P
             postgres.stop()
             with pytest.raises(psycopg.OperationalError):
                 recorder.append([event("lost")])
+            # The pool pauses between its tries to connect, up to four seconds here.
+            pool.timeout = 10.0
             postgres.start()
             assert recorder.append([event("B")]) == 2
             assert next(subscription).position == 2
