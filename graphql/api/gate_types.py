@@ -37,11 +37,10 @@ SCANNED: Final = 200
 
 
 @strawberry.type
-class GateAnswer:
-    gate: Gate
-    uscc: USCC
+class Answered:
+    """What an answer and a replay say alike: an outcome, and which rules fired under which version."""
+
     outcome: Outcome
-    as_of: Date
     known_at: Position
     version: strawberry.Private[Version]
     fired: strawberry.Private[Sequence[FiredRule]]
@@ -56,21 +55,16 @@ class GateAnswer:
 
 
 @strawberry.type
-class Replay:
-    outcome: Outcome
+class GateAnswer(Answered):
+    gate: Gate
+    uscc: USCC
+    as_of: Date
+
+
+@strawberry.type
+class Replay(Answered):
     matches: bool
-    known_at: Position
     events_read: int
-    version: strawberry.Private[Version]
-    fired: strawberry.Private[Sequence[FiredRule]]
-
-    @strawberry.field
-    def reasons(self, info: Info) -> list[Reason]:
-        return reasons(self.fired, info)
-
-    @strawberry.field
-    def rulebook(self) -> Rulebook:
-        return rulebook_types.shown(self.version)
 
 
 @strawberry.type
