@@ -23,7 +23,8 @@ from strawberry.types.graphql import OperationType
 
 from api.context import Context
 from api.errors import AWAY, INTERNAL, UNAVAILABLE, formatted, passing_fault
-from api.schema import MOST_TOKENS, SCHEMA
+from api.limits import MOST_TOKENS
+from api.schema import SCHEMA
 from domain.callers import Caller
 from domain.text import Language, Text
 
@@ -77,6 +78,9 @@ class GraphQLEndpoint:
             status, body = await anyio.to_thread.run_sync(work, limiter=self.limiter)
         except BadRequest as bad:
             status, body = bad.status, failure(bad.code, bad.text, language)
+        except Exception as fault:
+            # Answered here: what goes on to the server costs the client its connection.
+            return unexpected(request, fault)
         return respond(status, body, media)
 
     def _execute(self, params: Params, request: Request, language: Language) -> tuple[int, dict[str, Any]]:

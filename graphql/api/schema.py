@@ -3,18 +3,15 @@
 from typing import Final
 
 import strawberry
-from strawberry.extensions import MaxAliasesLimiter, MaxTokensLimiter, ParserCache, QueryDepthLimiter, ValidationCache
+from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, QueryDepthLimiter, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from api.connections import Names
 from api.event_types import EVENT_TYPES
+from api.limits import MOST_DEPTH, MOST_TOKENS, AliasRule
 from api.mutations import Mutation
 from api.queries import Query
 from api.scalars import SCALARS
-
-MOST_TOKENS: Final = 2_000
-MOST_ALIASES: Final = 15
-MOST_DEPTH: Final = 12
 
 
 class Schema(strawberry.Schema):
@@ -31,7 +28,7 @@ SCHEMA: Final = Schema(
         lambda: ParserCache(maxsize=500),
         lambda: ValidationCache(maxsize=500),
         lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
-        lambda: MaxAliasesLimiter(max_alias_count=MOST_ALIASES),
+        lambda: AddValidationRules([AliasRule]),
         lambda: QueryDepthLimiter(max_depth=MOST_DEPTH),
     ],
 )
