@@ -25,7 +25,7 @@ def run() -> Iterator[Result]:
     codes = [code(number) for number in range(size)]
     with a_system() as system:
         append(system.ledger.recorder, lives(range(size)))
-        with served(system) as ask:
+        with served(system, read_models=True) as ask:
             _bulk(ask, codes)
             yield Comparison(
                 name="bulk-warm",
@@ -65,7 +65,7 @@ def _one_by_one(ask: Ask, codes: Sequence[str]) -> float:
 def _anew(system: System, codes: Sequence[str]) -> float:
     """The query in a process that has answered others, but none about these codes."""
     fresh = replace(system, ledger=Ledger(system.ledger.recorder))
-    with served(fresh) as ask:
+    with served(fresh, read_models=True) as ask:
         for _ in range(3):
             ask(STATUSES, {"usccs": [code(len(codes) + 1)]})
         return _bulk(ask, codes)

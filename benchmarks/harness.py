@@ -146,7 +146,7 @@ def a_home() -> Iterator[Path]:
 
 @contextmanager
 def a_system() -> Iterator[System]:
-    """A system on a PostgreSQL of its own; its read models are brought up when it is served, and stand still then."""
+    """A system on a PostgreSQL of its own; its read models stand still unless `served` brings them up."""
     with a_home() as home, open_system(Settings(home=home)) as system:
         yield system
 
@@ -156,9 +156,10 @@ Ask = Callable[[str, Mapping[str, Any]], Any]
 
 
 @contextmanager
-def served(system: System) -> Iterator[Ask]:
-    """The system's application on a free port of 127.0.0.1, asked with a key."""
-    system.runner.catch_up()
+def served(system: System, *, read_models: bool = False) -> Iterator[Ask]:
+    """The system's application on a free port of 127.0.0.1, asked with a key; `read_models`: brought up before."""
+    if read_models:
+        system.runner.catch_up()
     config = uvicorn.Config(graphql_app(system), host="127.0.0.1", port=0, lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
