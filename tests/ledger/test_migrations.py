@@ -248,8 +248,9 @@ def test_a_pool_replaces_connections_that_were_ended(database: str, schema: str)
     named = make_conninfo(database, application_name=schema)
     with open_pool(named, schema, min_size=4, max_size=4) as pool, psycopg.connect(database) as conn:
         pool.wait()
+        # With a timeout, which waits for the end itself: the signal alone may take effect after the next check.
         ended = conn.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [schema]
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = %s", [schema]
         ).fetchall()
         assert ended == 4 * [(True,)]
         for _ in range(8):
