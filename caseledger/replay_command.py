@@ -1,7 +1,7 @@
 """`caseledger replay`: how a replay is asked for and what it prints."""
 
 import sys
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from rich.console import Console
@@ -74,7 +74,7 @@ def _print(report: Report, version: Version | None, machine: bool) -> None:
                 "decisions": report.decisions,
                 "eventsRead": report.events_read,
                 "rulebook": version.version if version else None,
-                "differences": [_camel(each) for each in report.differences],
+                "differences": msgspec.to_builtins(report.differences),
                 "flips": flips,
             }
         )
@@ -92,13 +92,3 @@ def _print(report: Report, version: Version | None, machine: bool) -> None:
         as_table(("position", "gate", "uscc", "was", "is now", "rules then", "rules now"), rows, of="differences")
         if len(report.differences) > SHOWN:
             note(f"{len(report.differences) - SHOWN} more are left out here; --json gives all.")
-
-
-def _camel(difference: object) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(difference)
-    return {_camel_name(name): value for name, value in plain.items()}
-
-
-def _camel_name(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.title() for part in rest)

@@ -9,6 +9,7 @@ from itertools import islice
 from multiprocessing import get_context
 from typing import Final
 
+import msgspec
 from eventsourcing.dcb.api import DCBQuery, DCBQueryItem, DCBSequencedEvent
 
 from domain.events import GateDecided
@@ -17,7 +18,7 @@ from domain.rulebook import RULEBOOK, Version
 from ledger.entry import opened
 from ledger.migrations import Pool, open_pool
 from ledger.recorder import PostgresRecorder
-from ledger.replay import Replayed, UnknownVersion, replay
+from ledger.replay import Replayed, UnknownVersion, recorded_decision, replay
 from ledger.streams import Streams
 
 WINDOW: Final = 10_000
@@ -28,8 +29,7 @@ AHEAD: Final = 4
 """Batches that wait for each process: enough to keep it busy, few enough to hold no memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A decision that came out differently."""
 
     decision_id: str
@@ -90,9 +90,8 @@ def replay_all(
 def replay_one(pool: Pool, decision_id: str, version: Version | None = None) -> Report | None:
     """Replays one decision; None where there is none of that id."""
     recorder = PostgresRecorder(pool)
-    query = DCBQuery(items=[DCBQueryItem(types=[GateDecided.__name__], tags=[f"decision:{decision_id}"])])
-    found = [opened(event.event.data) for event in recorder.read(query, limit=1)]
-    return summed(replay(Streams(recorder), found, version)) if found else None
+    found = recorded_decision(recorder, decision_id)
+    return summed(replay(Streams(recorder), [found], version)) if found else None
 
 
 def count(pool: Pool, upto: int | None = None) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from domain.credit import is_in_days_to
 from domain.events import ComplaintReceived, ComplaintResolved
 from domain.facts import Fact, Facts, Moment
 from domain.identifiers import prefixes
@@ -40,7 +41,7 @@ def substantiated_positions(facts: Facts, at: Moment, days: int) -> tuple[int, l
     found: list[int] = []
     count = 0
     for complaint in complaints(facts, at):
-        recent = 0 <= (at.on - complaint.received.effective_on).days < days
+        recent = is_in_days_to(at.on, days, complaint.received.effective_on)
         if recent and complaint.resolved and complaint.is_substantiated():
             count += 1
             found += (complaint.received.position, complaint.resolved.position)

@@ -128,11 +128,6 @@ class Ledger:
         once = Once(caller.holder, key, _digest(["decideGate", sent, as_of]))
         return self._earlier(once) or self._until_won(lambda: self._judge(caller, request, on), once)
 
-    def decision(self, decision_id: str) -> Recorded | None:
-        """The recorded decision of that id, or None."""
-        query = DCBQuery(items=[DCBQueryItem(types=[GateDecided.__name__], tags=[f"decision:{decision_id}"])])
-        return next((opened(found.event.data) for found in self.recorder.read(query, limit=1)), None)
-
     def _decided_on(self, as_of: object, refusals: list[Refusal]) -> date | None:
         if as_of is None:
             return self.today

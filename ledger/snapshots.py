@@ -9,6 +9,7 @@ from psycopg import errors
 from domain.facts import Facts
 from domain.facts_format import dumped, facts_version, loaded
 from ledger.migrations import Pool
+from ledger.rows import columns
 
 EVERY: Final = 200
 """How many more events make a new snapshot worth its write."""
@@ -32,7 +33,7 @@ class Snapshots:
         rows = [(tag, facts.position, self._version, dumped(facts)) for tag, facts in sorted(folds.items())]
         if rows:
             with self._pool.connection() as database, suppress(errors.ReadOnlySqlTransaction):
-                database.execute(_KEEP, [list(column) for column in zip(*rows, strict=True)])
+                database.execute(_KEEP, columns(rows))
 
 
 _LOAD: Final = "SELECT tag, facts FROM snapshots WHERE tag = ANY(%s) AND version = %s"

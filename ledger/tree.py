@@ -18,6 +18,7 @@ from ledger.appending import Database
 from ledger.merkle import Frontier, Node, consistency_proof, frontier_nodes, inclusion_nodes, inclusion_proof, leaf_hash
 from ledger.migrations import Pool
 from ledger.notes import Checkpoint, KeyFileError, Note, Signer
+from ledger.rows import columns
 
 AT_A_TIME: Final = 5_000
 """Entries that are taken in together where a tree is made for a ledger that has none."""
@@ -34,7 +35,6 @@ def signer_at(pool: Pool, path: Path) -> Signer:
     """
     with pool.connection() as database:
         known = _verifier(database)
-        name = known.partition("+")[0] if known else f"caseledger/{secrets.token_hex(6)}"
         if path.exists():
             signer = Signer.read(path)
         elif known:
@@ -45,7 +45,7 @@ def signer_at(pool: Pool, path: Path) -> Signer:
         else:
             # Of processes that start at once one makes it: whatever its name, it is the key.
             with suppress(KeyFileError):
-                Signer.kept_at(path, name)
+                Signer.kept_at(path, f"caseledger/{secrets.token_hex(6)}")
             signer = Signer.read(path)
         database.execute("INSERT INTO log_key (verifier) VALUES (%s) ON CONFLICT DO NOTHING", [str(signer.verifier)])
         known = _verifier(database)
@@ -74,8 +74,7 @@ class LedgerTree:
         """Writes the nodes that the entries complete and a signed checkpoint of the new size."""
         edge = self._edge if self._edge.size == first - 1 else _edge_of(database, first - 1)
         self._next, nodes = edge.extend(leaf_hash(entry) for entry in entries)
-        columns = [list(column) for column in zip(*nodes, strict=True)]
-        database.execute(_INSERT_NODES, columns)
+        database.execute(_INSERT_NODES, columns(nodes))
         text = Checkpoint(self._signer.name, self._next.size, self._next.root).text
         note = Note(text, (self._signer.sign(text),)).encoded.decode()
         database.execute(_INSERT_CHECKPOINT, [self._next.size, self._next.root, note, recorded_at])

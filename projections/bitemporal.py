@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import sql
 
+from ledger.rows import columns
 from projections.projection import Database
 
 Row = tuple[Any, ...]
@@ -82,13 +83,13 @@ class BitemporalTable:
     def _open(self, database: Database, opened: Sequence[tuple[Any, ...]]) -> None:
         if not opened:
             return
-        columns = [("subject", "text"), ("known_from", "bigint"), ("known_to", "bigint"), *self._all]
+        described = [("subject", "text"), ("known_from", "bigint"), ("known_to", "bigint"), *self._all]
         statement = sql.SQL("INSERT INTO {} ({}) SELECT * FROM unnest({})").format(
             sql.Identifier(self.name),
-            sql.SQL(", ").join(sql.Identifier(name) for name, _ in columns),
-            sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(type_)) for _, type_ in columns),
+            sql.SQL(", ").join(sql.Identifier(name) for name, _ in described),
+            sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(type_)) for _, type_ in described),
         )
-        database.execute(statement, [list(column) for column in zip(*opened, strict=True)])
+        database.execute(statement, columns(opened))
 
 
 def spans(steps: Iterable[tuple[date, Row | None]]) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from domain.events import ComplaintReceived, ComplaintResolved, EventVoided
 from domain.recorded import Recorded
 from domain.vocabulary import ComplaintOutcome
+from ledger.rows import columns
 from projections.projection import Database
 
 
@@ -102,7 +103,7 @@ def _insert_received(database: Database, batch: Sequence[Recorded]) -> None:
         database.execute(
             "INSERT INTO complaints (complaint_id, position, uscc, received_on)"
             " SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::date[])",
-            [list(column) for column in zip(*rows, strict=True)],
+            columns(rows),
         )
 
 
@@ -116,7 +117,7 @@ def _insert_resolved(database: Database, batch: Sequence[Recorded]) -> None:
         database.execute(
             "INSERT INTO resolutions (position, complaint_id, effective_on, substantiated)"
             " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::date[], %s::boolean[])",
-            [list(column) for column in zip(*rows, strict=True)],
+            columns(rows),
         )
 
 
@@ -136,11 +137,11 @@ def _add(database: Database, changes: dict[Day, Change]) -> None:
         " ON CONFLICT (uscc, received_on, visible_from) DO UPDATE"
         " SET received = known.received + excluded.received,"
         "     substantiated = known.substantiated + excluded.substantiated",
-        [list(column) for column in zip(*rows, strict=True)],
+        columns(rows),
     )
     database.execute(
         "DELETE FROM complaint_days USING unnest(%s::text[], %s::date[], %s::date[]) AS day (uscc, received_on, visible_from)"
         " WHERE complaint_days.uscc = day.uscc AND complaint_days.received_on = day.received_on"
         " AND complaint_days.visible_from = day.visible_from AND received = 0 AND substantiated = 0",
-        [list(column) for column in zip(*sorted(changes), strict=True)],
+        columns(sorted(changes)),
     )

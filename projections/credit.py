@@ -12,6 +12,7 @@ from domain.facts import Facts
 from domain.recorded import Recorded
 from domain.rulebook import RULEBOOK, Rulebook
 from domain.vocabulary import CreditStatus
+from ledger.rows import columns
 from ledger.streams import Streams
 from projections.projection import Database, touching
 from projections.register import TAG
@@ -39,7 +40,7 @@ class CreditChanges:
             database.execute(
                 "INSERT INTO credit_changes (position, uscc, timeline)"
                 " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::jsonb[])",
-                [list(column) for column in zip(*sorted(rows), strict=True)],
+                columns(sorted(rows)),
             )
 
     def _changes(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from domain.callers import Role
 from domain.events import GateDecided
 from domain.recorded import Recorded
+from ledger.rows import columns
 from projections.projection import Database
 
 
@@ -21,7 +22,7 @@ class Decisions:
             database.execute(
                 "INSERT INTO decisions (position, uscc, gate, outcome, carrier)"
                 " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[])",
-                [list(column) for column in zip(*rows, strict=True)],
+                columns(rows),
             )
 
 

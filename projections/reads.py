@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from domain.recorded import Recorded
 from ledger.entry import opened
-from ledger.migrations import Pool
+from ledger.rows import Questions
 from projections.credit import UNKNOWN, Timeline, loaded
 from projections.register import folded, grams
 from projections.supervision_reads import PlaceKey
@@ -63,14 +63,7 @@ class CreditChange(NamedTuple):
     timeline: Timeline
 
 
-class Reads:
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    def _rows(self, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-        with self._pool.connection() as database:
-            return database.execute(statement.encode(), parameters, binary=True).fetchall()
-
+class Reads(Questions):
     def history(self, usccs: Sequence[str], asked: Slice, limit: int, after: PlaceKey | None) -> dict[str, list[Known]]:
         """For each enterprise its events newest first, at most `limit` of them after a place."""
         parameters = {
@@ -120,8 +113,7 @@ class Reads:
         return [row[0] for row in rows]
 
     def search_count(self, asked: Search) -> int:
-        count: int = self._rows(_search(asked, _COUNT_OF_FOUND), _searched(asked))[0][0]
-        return count
+        return self._count(_search(asked, _COUNT_OF_FOUND), _searched(asked))
 
     def decisions(self, asked: DecisionFilter, limit: int, before: int | None) -> list[Known]:
         """Decisions newest first, at most `limit` of them before a position."""
@@ -129,8 +121,7 @@ class Reads:
         return [_known(data, None) for (data,) in self._rows(_DECISIONS, parameters)]
 
     def decision_count(self, asked: DecisionFilter) -> int:
-        count: int = self._rows(_DECISION_COUNT, asked._asdict())[0][0]
-        return count
+        return self._count(_DECISION_COUNT, asked._asdict())
 
     def timelines(self, usccs: Sequence[str], known_at: int) -> dict[str, Timeline]:
         """The credit timeline of each enterprise as known at a position; UNKNOWN throughout where nothing is known."""

@@ -9,6 +9,7 @@ from domain.events import EnterpriseRegistered, EnterpriseRenamed, Event, Number
 from domain.facts import Facts, Moment
 from domain.recorded import Recorded
 from domain.rulebook import RULEBOOK, Rulebook
+from ledger.rows import columns
 from ledger.streams import Streams
 from projections.projection import Database, touching
 
@@ -66,7 +67,7 @@ def _bring(database: Database, table: Table, wanted: Mapping[str, list[Row]]) ->
     database.execute(table.delete.encode(), [changed])
     rows = [row for uscc in changed for row in wanted[uscc]]
     if rows:
-        database.execute(table.insert.encode(), [list(column) for column in zip(*rows, strict=True)])
+        database.execute(table.insert.encode(), columns(rows))
 
 
 def _names(uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:

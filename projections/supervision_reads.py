@@ -11,7 +11,7 @@ from domain.facts import Moment
 from domain.findings import Finding, Ground
 from domain.obligations import Obligation, state_on
 from domain.vocabulary import CreditList, ObligationState
-from ledger.migrations import Pool
+from ledger.rows import Questions
 from projections.register import TAG
 
 
@@ -68,14 +68,7 @@ class Shown:
     public_until: date | None
 
 
-class SupervisionReads:
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    def _rows(self, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-        with self._pool.connection() as database:
-            return database.execute(statement.encode(), parameters, binary=True).fetchall()
-
+class SupervisionReads(Questions):
     def obligations(
         self,
         at: Moment,
@@ -99,9 +92,6 @@ class SupervisionReads:
         parameters = {**_moment(at), "usccs": usccs, "rule": rule, "limit": limit, **_after(FindingKey, after)}
         return [_finding(*row) for row in self._rows(_FINDINGS, parameters)]
 
-    def finding_count(self, at: Moment, usccs: Sequence[str] | None, rule: str | None) -> int:
-        return self._count(_FINDING_COUNT, {**_moment(at), "usccs": usccs, "rule": rule})
-
     def live_accesses(self, at: Moment, usccs: Sequence[str] | None, limit: int, after: int) -> list[tuple[str, int]]:
         """Enterprise and position of the accesses that are GRANTED at (D, P), at most `limit` after a position."""
         parameters = {**_moment(at), "subjects": _subjects(usccs), "limit": limit, "after": after}
@@ -122,10 +112,6 @@ class SupervisionReads:
 
     def penalty_count(self, at: Moment, uscc: str | None) -> int:
         return self._count(_PENALTY_COUNT, {**_moment(at), "subject": TAG + uscc if uscc else None})
-
-    def _count(self, statement: str, parameters: dict[str, Any]) -> int:
-        count: int = self._rows(statement, parameters)[0][0]
-        return count
 
 
 def _moment(at: Moment) -> dict[str, Any]:
@@ -205,7 +191,6 @@ WHERE {which}
        OR (f.position, f.rule) > (%(after_position)s::bigint, %(after_rule)s::text COLLATE "C"))
 ORDER BY f.position, f.rule LIMIT %(limit)s::bigint
 """.replace("{which}", _WHERE_FINDING)
-_FINDING_COUNT: Final = "SELECT count(*) FROM findings f WHERE {which}".replace("{which}", _WHERE_FINDING)
 
 _LIVE_ACCESSES: Final = """
 SELECT a.subject, a.position FROM live_accesses a

@@ -7,12 +7,12 @@ import strawberry
 
 from api.context import Info
 from api.errors import ApiError, forbidden
+from api.event_types import personal_fields
 from api.scalars import DateTime, Position
 from domain.events import Event
-from domain.shape import fields_of
 from domain.text import Text
 from ledger import tree
-from ledger.entry import opened
+from ledger.entry import data_of, opened
 from ledger.merkle import leaf_hash
 
 
@@ -69,7 +69,7 @@ def receipts(info: Info, positions: Sequence[int], size: int | None = None) -> l
 
 
 def _holds_personal(event: Event) -> bool:
-    return any(field.personal and getattr(event, field.name) is not None for field in fields_of(type(event)))
+    return bool(personal_fields(event) & data_of(event).keys())
 
 
 def _shown(found: tree.Receipt) -> Receipt:

@@ -27,7 +27,7 @@ from domain.requests import Request, parse_request
 from domain.rulebook import RULEBOOK, Version
 from domain.text import Text
 from domain.vocabulary import Gate, Outcome
-from ledger.replay import replay
+from ledger.replay import recorded_decision, replay
 from projections.decisions import asking_carrier
 from projections.reads import DecisionFilter, Known
 
@@ -204,7 +204,7 @@ def preview(info: Info, sent: object, as_of: object, known_at: object, rulebook:
 def find(info: Info, decision_id: str) -> Decision | None:
     """The decision of that id, unless the caller is a carrier that did not ask for it."""
     # No id holds a control character, and none is looked up: the database cannot hold them either.
-    recorded = info.context.ledger.decision(decision_id) if decision_id.isprintable() else None
+    recorded = recorded_decision(info.context.ledger.recorder, decision_id) if decision_id.isprintable() else None
     if recorded is None or not _may_see(info.context.caller, recorded.event):
         return None
     return Decision.of(recorded)
