@@ -64,7 +64,7 @@ def _one_by_one(ask: Ask, codes: Sequence[str]) -> float:
 
 def _anew(system: System, codes: Sequence[str]) -> float:
     """The query in a process that has answered others, but none about these codes."""
-    fresh = replace(system, ledger=Ledger(system.ledger.recorder))
+    fresh = replace(system, ledger=Ledger(system.ledger.recorder, system.sealer))
     with served(fresh, read_models=True) as ask:
         for _ in range(3):
             ask(STATUSES, {"usccs": [code(len(codes) + 1)]})

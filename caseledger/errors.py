@@ -4,10 +4,12 @@ Unusable                    the message is one sentence or two: what was found, 
 ├── SettingsError           a setting that is unknown or cannot be used
 ├── DatabaseError           the database of the settings cannot be used
 ├── SigningKeyError         the key that checkpoints are signed with is missing, another's or open to others
+├── MasterKeyUnusable       the key that personal fields are sealed under is missing or another's
 ├── CannotServe             the server cannot listen
 ├── Unreadable              a file cannot be read, or is of another format
 ├── ImportStopped           an import cannot go on
 ├── CannotReplay            there is no such decision or rulebook version
+├── CannotErase             there is no such person, or a legal hold keeps the data
 └── NotEmpty                a demonstration is for an empty ledger
 
 The carried PostgreSQL and the migrations have errors of their own (PostgresError, MigrationError), identifiers and keys
@@ -49,3 +51,11 @@ class CannotReplay(Unusable):
 
 class SigningKeyError(Unusable):
     """The key that this ledger's checkpoints are signed with cannot be used."""
+
+
+class MasterKeyUnusable(Unusable):
+    """The key that this ledger's personal fields are sealed under cannot be used."""
+
+
+class CannotErase(Unusable):
+    """There is no such person in the ledger, or a legal hold keeps the data."""

@@ -20,6 +20,7 @@ from caseledger.wiring import System, open_system
 from domain.commands import Refusal
 from ledger.imports import ImportedLines, Rehearsal, RehearsedLines
 from ledger.ledger import Ledger
+from ledger.sealing import Discarding
 
 SUFFIX: Final = ".rejected.jsonl"
 
@@ -45,7 +46,7 @@ def import_file(settings: Settings, name: str, *, historical: bool, dry_run: boo
 
 
 def _rehearsed(system: System) -> Ledger:
-    return Ledger(Rehearsal(system.pool), system.ledger.clock, system.ledger.rulebook)
+    return Ledger(Rehearsal(system.pool), Discarding(system.sealer.digest), system.ledger.clock, system.ledger.rulebook)
 
 
 def _run(importer: Importer, source: Source) -> None:

@@ -138,6 +138,57 @@ def demo(machine: Machine = False) -> None:
     as_table(("role", "for", "key"), filled.keys, of="keys")
 
 
+Phone = Annotated[
+    str | None, typer.Option("--phone", metavar="NUMBER", help="The complainant's number; - reads it from stdin.")
+]
+Complaint = Annotated[str | None, typer.Option("--complaint", metavar="ID", help="Who made this complaint.")]
+Representative = Annotated[
+    str | None, typer.Option("--representative-of", metavar="USCC", help="This enterprise's legal representative.")
+]
+SubjectId = Annotated[str | None, typer.Option("--subject", metavar="ID", help="The random id of the person.")]
+
+
+@app.command()
+def erase(
+    ground: Annotated[str, typer.Option(help="Why, in words that do not say who: they stay in the ledger.")],
+    phone: Phone = None,
+    complaint: Complaint = None,
+    representative_of: Representative = None,
+    subject: SubjectId = None,
+    machine: Machine = False,
+) -> None:
+    """Destroy the key of a person's data: no one can read them again, and no proof changes."""
+    from caseledger import erasing
+
+    erasing.erase(read_settings(), erasing.named(subject, phone, complaint, representative_of), ground, machine)
+
+
+@app.command()
+def hold(
+    reason: Annotated[str | None, typer.Option(help="Why the data must be kept.")] = None,
+    release: Annotated[bool, typer.Option("--release", help="Release the hold instead.")] = False,
+    phone: Phone = None,
+    complaint: Complaint = None,
+    representative_of: Representative = None,
+    subject: SubjectId = None,
+    machine: Machine = False,
+) -> None:
+    """Put a person's data under a legal hold, so that they are not erased; or release them."""
+    from caseledger import erasing
+
+    if release == (reason is not None):
+        raise typer.TyperException("hold takes either --reason TEXT or --release")
+    erasing.hold(read_settings(), erasing.named(subject, phone, complaint, representative_of), reason, machine)
+
+
+@app.command("rotate-master-key")
+def rotate_master_key(machine: Machine = False) -> None:
+    """Wrap the keys of all data subjects by a new master key; servers go on meanwhile."""
+    from caseledger import erasing
+
+    erasing.rotate_master_key(read_settings(), machine)
+
+
 @keys_app.command("create")
 def keys_create(
     role: Annotated[str, typer.Option(metavar="ROLE", help=f"One of {', '.join(Role)}.")],

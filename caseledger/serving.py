@@ -51,7 +51,9 @@ def graphql_app(system: System) -> ASGIApp:
     """The application that is served."""
     from api.app import create_app  # loaded where it runs: the parent of several workers does not need it
 
-    return create_app(ledger=system.ledger, pool=system.pool, keys=system.keys, runner=system.runner)
+    return create_app(
+        ledger=system.ledger, pool=system.pool, sealer=system.sealer, keys=system.keys, runner=system.runner
+    )
 
 
 def serve(

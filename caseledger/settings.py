@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from caseledger.errors import SettingsError
 from domain.text import shown
 from ledger.migrations import DEFAULT_SCHEMA
+from ledger.sealing import KeyPlace
 
 PREFIX: Final = "CASELEDGER_"
 KNOWN: Final = (
@@ -27,6 +28,8 @@ KNOWN: Final = (
     "CASELEDGER_SCHEMA",
     "CASELEDGER_OIDC_ISSUER",
     "CASELEDGER_SIGNING_KEY_FILE",
+    "CASELEDGER_MASTER_KEY_FILE",
+    "CASELEDGER_MASTER_KEY",
 )
 """The names that may be set. CASELEDGER_OIDC_ISSUER is kept for what a later release reads from it."""
 
@@ -45,6 +48,15 @@ class Settings:
     schema: str = DEFAULT_SCHEMA
     signing_key_file: Path | None = None
     """The key that checkpoints are signed with; None for `signing.key` in `home`."""
+
+    master_key_file: Path | None = None
+    """The keys that personal fields are sealed under; None for `master.key` in `home`."""
+    master_key_text: str | None = field(default=None, repr=False)
+    """Those keys themselves, in the place of a file."""
+
+    @property
+    def master_key(self) -> KeyPlace:
+        return KeyPlace(self.master_key_file or self.home / "master.key", self.master_key_text)
 
     @property
     def signing_key(self) -> Path:
@@ -72,6 +84,8 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
         database_url=_url("CASELEDGER_DATABASE_URL", named),
         read_url=_url("CASELEDGER_READ_URL", named),
         signing_key_file=_file("CASELEDGER_SIGNING_KEY_FILE", named),
+        master_key_file=_file("CASELEDGER_MASTER_KEY_FILE", named),
+        master_key_text=named.get("CASELEDGER_MASTER_KEY") or None,
         schema=_schema(named.get("CASELEDGER_SCHEMA") or DEFAULT_SCHEMA),
     )
 

@@ -9,7 +9,7 @@ from typing import Final
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from caseledger.errors import DatabaseError, SigningKeyError
+from caseledger.errors import DatabaseError, MasterKeyUnusable, SigningKeyError
 from caseledger.postgres import CarriedPostgres
 from caseledger.reporting import note
 from caseledger.settings import Settings, described
@@ -18,9 +18,11 @@ from ledger.entry import seal
 from ledger.imports import IMPORT_MIGRATIONS
 from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
+from ledger.master_keys import MasterKeyError
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
 from ledger.notes import KeyFileError
 from ledger.recorder import PostgresRecorder
+from ledger.sealing import KeyPlace, Sealer
 from ledger.snapshots import Snapshots
 from ledger.tree import LedgerTree, WrongKey, signer_at
 from projections.all import all_projections
@@ -40,6 +42,7 @@ class System:
     settings: Settings
     pool: Pool
     ledger: Ledger
+    sealer: Sealer
     keys: Keys
     runner: Runner
 
@@ -56,12 +59,28 @@ def open_system(settings: Settings) -> Iterator[System]:
         _prepare(conninfo, settings.schema)
         pool = stack.enter_context(open_pool(conninfo, settings.schema, max_size=POOL_SIZE))
         tree = _tree(pool, settings.signing_key)
+        sealer = _sealer(pool, settings.master_key)
         recorder = PostgresRecorder(pool, seal=seal, tree=tree)
-        ledger = Ledger(recorder, snapshots=Snapshots(pool))
+        ledger = Ledger(recorder, sealer, snapshots=Snapshots(pool))
         ledger.adopt()
         runner = Runner(pool, recorder, all_projections(ledger.streams, ledger.rulebook))
         stack.callback(runner.stop)
-        yield System(settings, pool, ledger, Keys(pool), runner)
+        yield System(settings, pool, ledger, sealer, Keys(pool), runner)
+
+
+def _sealer(pool: Pool, place: KeyPlace) -> Sealer:
+    """What seals personal fields, under the ledger's own master key."""
+    try:
+        if place.is_file:
+            place.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Sealer(pool, place)
+    except (MasterKeyError, KeyFileError) as error:
+        raise MasterKeyUnusable(str(error)) from None
+    except OSError as error:
+        raise MasterKeyUnusable(
+            f"The master key cannot be kept at {place.path} ({error.strerror}): give a folder that this user may write, "
+            "its file by CASELEDGER_MASTER_KEY_FILE, or the key by CASELEDGER_MASTER_KEY."
+        ) from None
 
 
 def _tree(pool: Pool, key_file: Path) -> LedgerTree:

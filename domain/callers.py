@@ -45,6 +45,10 @@ class Caller:
     def sees_personal(self) -> bool:
         return "personal:read" in self.scopes
 
+    @property
+    def erases_personal(self) -> bool:
+        return "personal:erase" in self.scopes
+
 
 CARRIERS_OWN: Final[tuple[type[Event], ...]] = (AccessGranted, AccessRestricted, AccessRestored, AccessTerminated)
 INTAKES_OWN: Final[tuple[type[Event], ...]] = (ComplaintReceived, ComplaintResolved)

@@ -69,6 +69,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
     area: ClassVar[Area]
     schema_version: ClassVar[int] = 1
+    """Raised when what is stored of the type changes; `ledger.upcasters` reads the older ones."""
     by_ledger: ClassVar[bool] = False
     """Made by the ledger itself: no client may record it and no void may take it out."""
     by_enterprise: ClassVar[bool] = True
@@ -88,6 +89,7 @@ class EnterpriseRegistered(Event, frozen=True, kw_only=True):
     """企业登记: an enterprise enters the ledger."""
 
     area = Area.REGISTER
+    schema_version = 2
     by_enterprise = False
     uscc: Uscc
     name: Name
@@ -250,6 +252,7 @@ class ComplaintReceived(Event, frozen=True, kw_only=True):
     """收到投诉"""
 
     area = Area.COMPLAINT
+    schema_version = 2
     by_enterprise = False
     complaint_id: ComplaintId
     channel: ComplaintChannel

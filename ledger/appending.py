@@ -53,6 +53,8 @@ class Append:
     events: Sequence[DCBEvent]
     condition: DCBAppendCondition | None = None
     once: Once | None = None
+    destroys: str | None = None
+    """The data subject whose key is destroyed in the same transaction (`ledger.sealing`)."""
 
 
 Result: TypeAlias = "int | AlreadyAppended | IntegrityError"
@@ -174,6 +176,8 @@ def _write(database: Database, turn: _Turn, seal: Seal, tree: Tree | None) -> No
     if rows:
         database.execute(_INSERT_TAGS, {"tags": [tag for tag, _ in rows], "positions": [at for _, at in rows]})
     _keep(database, turn)
+    for subject in [append.destroys for _, append in turn.accepted if append.destroys]:
+        database.execute(_DESTROY, [subject])
     if tree:
         tree.extend(database, numbered[0][0], entries, turn.recorded_at)
     database.execute(_MOVE_HEAD, {"position": turn.position, "recorded_at": turn.recorded_at})
@@ -248,6 +252,8 @@ _KEEP = """
 INSERT INTO idempotency (holder, key, input_sha256, first_position, last_position)
 SELECT * FROM unnest(%(holders)s::text[], %(keys)s::text[], %(inputs)s::bytea[], %(firsts)s::bigint[], %(lasts)s::bigint[])
 """
+
+_DESTROY = "DELETE FROM subjects WHERE id = %s"
 
 _INSERT_EVENTS = """
 INSERT INTO events (position, type, tags, data, recorded_at)

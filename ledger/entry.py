@@ -1,7 +1,8 @@
 """The entry: the bytes that are stored, hashed and proved.
 
 RFC 8785 canonical JSON of position, id, type, effectiveOn, recordedAt, recordedBy, historical, tags and data. A draft is
-an entry that has no place and time yet; it gets both under the head lock, where `seal` forms the bytes.
+an entry that has no place and time yet; it gets both under the head lock, where `seal` forms the bytes. A type whose
+stored form has changed since its first has its `version` in the entry too; without it, it is 1.
 """
 
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from eventsourcing.dcb.api import DCBEvent
 from domain.events import EVENTS, Event
 from domain.identifiers import instant_text
 from domain.recorded import Recorded
+from ledger.upcasters import upcast
 
 
 @dataclass
@@ -25,10 +27,11 @@ class Draft(DCBEvent):
     effective_on: date = date.min
     recorded_by: str = ""
     historical: bool = False
+    version: int = 1
     entry: bytes = field(default=b"", compare=False)
 
 
-class _Entry(msgspec.Struct, rename="camel", frozen=True):
+class _Entry(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
     data: msgspec.Raw
     effective_on: date
     historical: bool
@@ -38,6 +41,7 @@ class _Entry(msgspec.Struct, rename="camel", frozen=True):
     recorded_by: str
     tags: tuple[str, ...]
     type: str
+    version: int = 1
 
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
@@ -55,15 +59,28 @@ def data_of(stated: msgspec.Struct) -> dict[str, Any]:
     return {name: value for name, value in msgspec.to_builtins(stated).items() if value is not None}
 
 
-def draft(event: Event, tags: tuple[str, ...], effective_on: date, recorded_by: str, historical: bool = False) -> Draft:
+def new_id() -> str:
+    """A random id: nobody guesses an entry from its hash."""
+    return str(uuid4())
+
+
+def draft(
+    event: Event,
+    tags: tuple[str, ...],
+    effective_on: date,
+    recorded_by: str,
+    historical: bool = False,
+    id_: str | None = None,
+) -> Draft:
     return Draft(
         type=type(event).__name__,
         data=canonical(data_of(event)),
         tags=list(tags),
-        id=str(uuid4()),
+        id=id_ or new_id(),
         effective_on=effective_on,
         recorded_by=recorded_by,
         historical=historical,
+        version=type(event).schema_version,
     )
 
 
@@ -81,13 +98,17 @@ def seal(event: DCBEvent, position: int, recorded_at: datetime) -> bytes:
             recorded_by=event.recorded_by,
             tags=tuple(event.tags),
             type=event.type,
+            version=event.version,
         )
     )
     return event.entry
 
 
 def opened(entry: bytes) -> Recorded:
-    """The recorded event that an entry states. Raises msgspec.DecodeError for bytes that are no entry."""
+    """The recorded event that an entry states, of whatever version it was written in.
+
+    Raises msgspec.DecodeError for bytes that are no entry, and UnknownVersion for one of a later program.
+    """
     read = _DECODER.decode(entry)
     return Recorded(
         position=read.position,
@@ -98,5 +119,13 @@ def opened(entry: bytes) -> Recorded:
         recorded_by=read.recorded_by,
         historical=read.historical,
         tags=read.tags,
-        event=_EVENT_DECODERS[read.type].decode(read.data),
+        event=_event(read),
     )
+
+
+def _event(read: _Entry) -> Event:
+    cls = EVENTS.get(read.type)
+    if cls is not None and read.version == cls.schema_version:
+        return _EVENT_DECODERS[read.type].decode(read.data)
+    data = upcast(read.type, read.version, msgspec.json.decode(read.data))
+    return msgspec.convert(data, EVENTS[read.type])

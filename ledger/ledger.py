@@ -7,10 +7,9 @@ since. Who loses that race reads the newcomers and weighs again, a bounded numbe
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from hashlib import sha256
 from typing import Any, Final
 from uuid import uuid4
 
@@ -20,7 +19,7 @@ from eventsourcing.persistence import IntegrityError
 from domain.callers import Caller, may_decide, may_record, may_record_type
 from domain.commands import Code, Command, Known, Reads, Refusal, command, refusal
 from domain.decide import LEDGER, Acceptance, decide, reads, reads_further
-from domain.events import RECORDABLE, GateDecided, RulebookAdopted
+from domain.events import RECORDABLE, GateDecided, RulebookAdopted, SubjectErased
 from domain.facts import Moment
 from domain.identifiers import Malformed, legal_date, legal_date_of
 from domain.live import ask, tags_read
@@ -28,8 +27,9 @@ from domain.recorded import Recorded, tags_of
 from domain.requests import REQUESTS, Request, parse_request
 from domain.rulebook import RULEBOOK, Rulebook
 from ledger.appending import AlreadyAppended, Once
-from ledger.entry import Draft, data_of, draft, opened
+from ledger.entry import Draft, data_of, draft, new_id, opened
 from ledger.recorder import PostgresRecorder
+from ledger.sealing import Sealed, Seals
 from ledger.snapshots import Snapshots
 from ledger.streams import Streams, opened_all
 
@@ -52,13 +52,15 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class _Weighed:
+class Weighed:
     """Drafts ready to append on a condition, or the refusals of the first fact that was refused."""
 
     drafts: tuple[Draft, ...] = ()
     condition: DCBAppendCondition | None = None
     refusals: tuple[Refusal, ...] = ()
     head: int = 0
+    destroys: str | None = None
+    """The subject whose key is destroyed in the same transaction."""
 
 
 def utc_now() -> datetime:
@@ -69,11 +71,13 @@ class Ledger:
     def __init__(
         self,
         recorder: PostgresRecorder,
+        sealer: Seals,
         clock: Callable[[], datetime] = utc_now,
         rulebook: Rulebook = RULEBOOK,
         snapshots: Snapshots | None = None,
     ) -> None:
         self.recorder = recorder
+        self.sealer = sealer
         self.clock = clock
         self.rulebook = rulebook
         self.streams = Streams(recorder, snapshots)
@@ -88,7 +92,7 @@ class Ledger:
             event = RulebookAdopted(
                 version=version.version, in_force_from=version.in_force_from, sha256=self.rulebook.sha256(version)
             )
-            self._until_won(lambda event=event: self._weigh([Command(event, self.today)], LEDGER), None)  # type: ignore[misc]
+            self.until_won(lambda event=event: self._weigh([Command(event, self.today)], LEDGER), None)  # type: ignore[misc]
 
     def record(self, caller: Caller, key: str, facts: Sequence[tuple[str, Any]]) -> Recording:
         """Records facts, given as (field of FactInput, what was sent), all of them or none.
@@ -96,7 +100,7 @@ class Ledger:
         Refusals have paths from `facts.0` on; the first refused fact is reported with all its refusals.
         """
         if not 1 <= len(facts) <= MOST_FACTS:
-            return self._refuse(
+            return self.refuse(
                 refusal(
                     Code.INVALID,
                     "facts",
@@ -104,29 +108,29 @@ class Ledger:
                     f"One request records 1 to {MOST_FACTS} facts; got {len(facts)}: send them in parts",
                 )
             )
-        if wrong := _bad_key(key):
-            return self._refuse(wrong)
-        once = Once(caller.holder, key, _digest(["record", facts]))
-        if earlier := self._earlier(once):
+        if wrong := bad_key(key):
+            return self.refuse(wrong)
+        once = Once(caller.holder, key, self.digest(["record", facts]))
+        if earlier := self.earlier(once):
             return earlier
         commands, refused = self._commands(caller, facts)
         if refused and not commands:
-            return self._refuse(*refused)
-        return self._until_won(lambda: self._weigh(commands, caller.signature, facts, refused), once)
+            return self.refuse(*refused)
+        return self.until_won(lambda: self._weigh(commands, caller.signature, facts, refused), once)
 
     def decide_gate(self, caller: Caller, key: str, sent: object, as_of: object = None) -> Recording:
         """Decides a gate and records the decision as one step; the request and the date are given as they were sent."""
         request, flaws = parse_request(sent)
         refusals = [Refusal(Code.INVALID, f"request.{flaw.path}".rstrip("."), flaw.text) for flaw in flaws]
         on = self._decided_on(as_of, refusals)
-        if wrong := _bad_key(key):
+        if wrong := bad_key(key):
             refusals.append(wrong)
         if refusals or request is None or on is None:
-            return self._refuse(*refusals)
+            return self.refuse(*refusals)
         if forbidden := may_decide(caller, request):
-            return self._refuse(forbidden.under(f"request.{_field_of(request)}"))
-        once = Once(caller.holder, key, _digest(["decideGate", sent, as_of]))
-        return self._earlier(once) or self._until_won(lambda: self._judge(caller, request, on), once)
+            return self.refuse(forbidden.under(f"request.{_field_of(request)}"))
+        once = Once(caller.holder, key, self.digest(["decideGate", sent, as_of]))
+        return self.earlier(once) or self.until_won(lambda: self._judge(caller, request, on), once)
 
     def _decided_on(self, as_of: object, refusals: list[Refusal]) -> date | None:
         if as_of is None:
@@ -170,20 +174,33 @@ class Ledger:
         recorded_by: str,
         facts: Sequence[tuple[str, Any]] = (),
         refused: tuple[Refusal, ...] = (),
-    ) -> _Weighed:
+    ) -> Weighed:
         """Weighs commands in order, each knowing those before it; `refused` is what stopped the one after the last."""
         wanted, known = self._learn(commands)
-        drafts = []
+        accepted = []
         for place, one in enumerate(commands):
             verdict = decide(one, known, self.rulebook)
             if isinstance(verdict, list):
                 named = f"facts.{place}.{facts[place][0]}" if facts else ""
-                return _Weighed(refusals=tuple(each.under(named) for each in verdict), head=known.head)
-            drafts.append(draft(verdict.event, verdict.tags, one.effective_on, recorded_by, one.historical))
+                return Weighed(refusals=tuple(each.under(named) for each in verdict), head=known.head)
+            accepted.append((one, verdict))
             known.evolve(_tentative(verdict, one, known.next_position, recorded_by))
         if refused:
-            return _Weighed(refusals=refused, head=known.head)
-        return _Weighed(tuple(drafts), _condition(wanted, known), head=known.head)
+            return Weighed(refusals=refused, head=known.head)
+        drafts, subjects = self._drafts(accepted, recorded_by)
+        return Weighed(drafts, _condition(wanted, known, subjects), head=known.head)
+
+    def _drafts(
+        self, accepted: Sequence[tuple[Command, Acceptance]], recorded_by: str
+    ) -> tuple[tuple[Draft, ...], set[str]]:
+        """What was accepted with its personal fields sealed, and whose they are."""
+        ids = [new_id() for _ in accepted]
+        sealed = self.sealer.seal([(id_, verdict.event) for id_, (_, verdict) in zip(ids, accepted, strict=True)])
+        drafts = (
+            draft(each.event, _with_subject(verdict.tags, each), one.effective_on, recorded_by, one.historical, id_)
+            for id_, each, (one, verdict) in zip(ids, sealed, accepted, strict=True)
+        )
+        return tuple(drafts), {each.subject for each in sealed if each.subject}
 
     def _learn(self, commands: Sequence[Command]) -> tuple[list[Reads], Known]:
         """What the commands read, at one head; read again as a whole where a decision that they name asks for more."""
@@ -201,7 +218,7 @@ class Ledger:
         events = opened_all(self.recorder.read_positions([p for p in positions if 1 <= p <= head]))
         return Known(head, streams, {recorded.position: recorded for recorded in events})
 
-    def _judge(self, caller: Caller, request: Request, on: date) -> _Weighed:
+    def _judge(self, caller: Caller, request: Request, on: date) -> Weighed:
         version = self.rulebook.in_force_on(on)
         tags = tags_read(request, Moment(on), self.rulebook, version)
         head, streams = self.streams.read(tags)
@@ -219,18 +236,18 @@ class Ledger:
             requested_by=caller.signature,
         )
         made = draft(decided, tags_of(decided), on, caller.signature)
-        return _Weighed((made,), _condition([Reads(tags)], Known(head)), head=head)
+        return Weighed((made,), _condition([Reads(tags)], Known(head)), head=head)
 
-    def _until_won(self, weigh: Callable[[], _Weighed], once: Once | None) -> Recording:
+    def until_won(self, weigh: Callable[[], Weighed], once: Once | None) -> Recording:
         """Weighs and appends until the race is won, at most TRIES times."""
         for pause in _pauses():
             weighed = weigh()
             if weighed.refusals:
                 # The same request may have come twice at once, and its twin have been recorded meanwhile.
-                earlier = self._earlier(once) if once else None
+                earlier = self.earlier(once) if once else None
                 return earlier or Recording(head=weighed.head, refusals=weighed.refusals)
             try:
-                head = self.recorder.append(weighed.drafts, weighed.condition, once=once)
+                head = self._append(weighed, once)
             except AlreadyAppended as kept:
                 return self._replayed(kept, once)
             except IntegrityError:
@@ -238,7 +255,7 @@ class Ledger:
                 continue
             entries = tuple(made.entry for made in weighed.drafts)
             return Recording(tuple(opened(entry) for entry in entries), entries, head)
-        return self._refuse(
+        return self.refuse(
             refusal(
                 Code.CONFLICT,
                 "",
@@ -248,13 +265,18 @@ class Ledger:
             )
         )
 
-    def _earlier(self, once: Once) -> Recording | None:
+    def _append(self, weighed: Weighed, once: Once | None) -> int:
+        if weighed.destroys:
+            return self.recorder.erase(weighed.drafts, weighed.condition, once, weighed.destroys)
+        return self.recorder.append(weighed.drafts, weighed.condition, once=once)
+
+    def earlier(self, once: Once) -> Recording | None:
         found = self.recorder.appended(once.holder, once.key)
         return self._replayed(found, once) if found else None
 
     def _replayed(self, earlier: AlreadyAppended, once: Once | None) -> Recording:
         if once is None or earlier.input_sha256 != once.input_sha256:
-            return self._refuse(
+            return self.refuse(
                 refusal(
                     Code.IDEMPOTENCY_MISMATCH,
                     "idempotencyKey",
@@ -267,7 +289,11 @@ class Ledger:
         entries = tuple(e.event.data for e in self.recorder.read(after=earlier.first_position - 1, limit=count))
         return Recording(tuple(opened(entry) for entry in entries), entries, earlier.last_position, replayed=True)
 
-    def _refuse(self, *refusals: Refusal) -> Recording:
+    def digest(self, asked: object) -> bytes:
+        text = json.dumps(_given(asked), sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+        return self.sealer.digest(text.encode("utf-8", "surrogatepass"))
+
+    def refuse(self, *refusals: Refusal) -> Recording:
         return Recording(head=self.recorder.head(), refusals=refusals)
 
 
@@ -276,7 +302,7 @@ def _pauses() -> Iterator[float]:
         yield PAUSE * 2 ** min(lost, 5) * random.uniform(0.5, 1.5)  # noqa: S311  # spreads rivals; no secret hangs on it
 
 
-def _bad_key(key: str) -> Refusal | None:
+def bad_key(key: str) -> Refusal | None:
     if 1 <= len(key) <= 200 and key.isprintable():
         return None
     return refusal(
@@ -298,11 +324,6 @@ def _future(on: date, today: date) -> Refusal:
 
 def _field_of(request: Request) -> str:
     return next(name for name, cls in REQUESTS.items() if isinstance(request, cls))
-
-
-def _digest(asked: object) -> bytes:
-    text = json.dumps(_given(asked), sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
-    return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _given(value: Any) -> Any:
@@ -327,9 +348,18 @@ def _tentative(verdict: Acceptance, one: Command, position: int, recorded_by: st
     )
 
 
-def _condition(wanted: Sequence[Reads], known: Known) -> DCBAppendCondition:
-    """Nothing that was read may have come since; nothing at all, where a fact leans on the positions of this request."""
+def _with_subject(tags: tuple[str, ...], sealed: Sealed) -> tuple[str, ...]:
+    return (*tags, f"subject:{sealed.subject}") if sealed.subject else tags
+
+
+def _condition(wanted: Sequence[Reads], known: Known, subjects: Iterable[str] = ()) -> DCBAppendCondition:
+    """Nothing that was read may have come since; nothing at all, where a fact leans on the positions of this request.
+
+    Nor may a subject have been erased whose key a fact was sealed under: no one could open it, from the first.
+    """
     tags = sorted({tag for read in wanted for tag in read.tags})
     tags += sorted({f"void:{position}" for read in wanted for position in read.positions} - set(tags))
     items = [] if known.leans_on_positions else [DCBQueryItem(tags=[tag]) for tag in tags]
+    if items:
+        items += [DCBQueryItem(tags=[f"subject:{each}"], types=[SubjectErased.__name__]) for each in sorted(subjects)]
     return DCBAppendCondition(DCBQuery(items=items), after=known.head)

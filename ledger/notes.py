@@ -173,7 +173,7 @@ class _PrivateKey:
         it; no one ever sees half of it. Raises KeyFileError, MalformedKey for the name, and OSError of the file system.
         """
         if not path.exists():
-            _create(path, f"{cls.generate(name).text}\n".encode())
+            create_owners_only(path, f"{cls.generate(name).text}\n".encode())
         key = cls.read(path)
         if key.name != name:
             raise KeyFileError(f"The key file {path} holds the key of {shown(key.name)}; {shown(name)} was asked for.")
@@ -183,7 +183,7 @@ class _PrivateKey:
     def read(cls, path: Path) -> Self:
         """The key in this file. Raises KeyFileError, and OSError of the file system."""
         try:
-            return cls.parse(_read_owners_only(path).decode().removesuffix("\n"))
+            return cls.parse(read_owners_only(path).decode().removesuffix("\n"))
         except ValueError as error:
             reason = str(error) if isinstance(error, MalformedKey) else "It is not text."
             raise KeyFileError(f"The key file {path} holds no usable key: {reason}") from None
@@ -419,7 +419,7 @@ def _base64(text: str) -> bytes | None:
     return value if _base64_of(value) == text else None
 
 
-def _create(path: Path, content: bytes) -> None:
+def create_owners_only(path: Path, content: bytes) -> None:
     """Make the file whole, durable and for its owner alone, unless another process was first."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -440,7 +440,7 @@ def _create(path: Path, content: bytes) -> None:
         os.close(directory)
 
 
-def _read_owners_only(path: Path) -> bytes:
+def read_owners_only(path: Path) -> bytes:
     with path.open("rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:

@@ -77,6 +77,15 @@ class PostgresRecorder(DCBRecorder):
             raise ProgrammingError("append needs at least one event, got none")
         return self._sequencer.append(Append(events, condition, once))
 
+    def erase(
+        self, events: Sequence[DCBEvent], condition: DCBAppendCondition | None, once: Once | None, subject: str
+    ) -> int:
+        """Append events and, in the same transaction, destroy the key of a data subject.
+
+        Raises what ``append`` raises, and psycopg.errors.RestrictViolation when the subject is under a legal hold.
+        """
+        return self._sequencer.append(Append(events, condition, once, destroys=subject))
+
     def read(
         self, query: DCBQuery | None = None, *, after: int | None = None, limit: int | None = None
     ) -> DCBReadResponse:

@@ -36,6 +36,7 @@ from domain.vocabulary import Gate
 from ledger.entry import canonical, data_of, opened
 from ledger.ledger import Ledger
 from ledger.recorder import PostgresRecorder
+from ledger.sealing import Discarding
 from memory import MemoryRecorder
 from naive import histories, refusals
 from naive.model import E, bearer, day
@@ -137,7 +138,7 @@ def _same(real: Sequence[Written], naive: Sequence[Written]) -> None:
 def fresh() -> Both:
     """An empty ledger beside an empty list, both at NOW."""
     recorder = cast(PostgresRecorder, MemoryRecorder(clock=lambda: NOW))
-    return Both(Ledger(recorder, clock=lambda: NOW))
+    return Both(Ledger(recorder, Discarding(), clock=lambda: NOW))
 
 
 def replayed(candidates: Sequence[histories.Candidate], together: Sequence[int] = (1,)) -> Both:

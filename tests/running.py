@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from os import getpid
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -29,9 +30,11 @@ from given import NOW, Stated
 from ledger.entry import opened, seal
 from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
+from ledger.master_keys import new_key
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
 from ledger.notes import Signer, Verifier
 from ledger.recorder import PostgresRecorder
+from ledger.sealing import KeyPlace, Sealer
 from ledger.tree import LedgerTree
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
@@ -45,6 +48,7 @@ HOLDERS: Final[dict[str, dict[str, Any]]] = {
     "miit": {"role": "regulator", "authority": "MIIT"},
     "beijing": {"role": "regulator", "authority": "CA-11"},
     "officer": {"role": "regulator", "authority": "MIIT", "scopes": ["personal:read"]},
+    "eraser": {"role": "regulator", "authority": "MIIT", "scopes": ["personal:read", "personal:erase"]},
     "auditor": {"role": "auditor"},
     "telecom": {"role": "carrier", "carrier": "CHINA_TELECOM"},
     "mobile": {"role": "carrier", "carrier": "CHINA_MOBILE"},
@@ -124,6 +128,7 @@ class System:
     clock: Clock
     keys: Keys
     verifier: Verifier
+    sealer: Sealer
     url: str
     http: httpx.Client = field(repr=False)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
@@ -241,14 +246,15 @@ def running(conninfo: str, schema: str) -> Iterator[System]:
     with open_pool(conninfo, schema, max_size=16) as pool:
         signer = Signer.generate("caseledger/test")
         recorder, keys = PostgresRecorder(pool, seal=seal, tree=LedgerTree(signer)), Keys(pool)
-        ledger = Ledger(recorder, clock=clock)
+        sealer = Sealer(pool, KeyPlace(Path(), new_key().text))
+        ledger = Ledger(recorder, sealer, clock=clock)
         ledger.adopt()
         runner = Runner(pool, recorder, all_projections(ledger.streams))
-        app = create_app(ledger=ledger, pool=pool, keys=keys, runner=runner)
+        app = create_app(ledger=ledger, pool=pool, sealer=sealer, keys=keys, runner=runner)
         runner.start()
         try:
             with Server(app) as server, httpx.Client(base_url=server.url, timeout=60) as http:
-                system = System(schema, pool, ledger, runner, clock, keys, signer.verifier, server.url, http)
+                system = System(schema, pool, ledger, runner, clock, keys, signer.verifier, sealer, server.url, http)
                 system.hand_out_keys()
                 system.settle()
                 yield system

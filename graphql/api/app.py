@@ -15,8 +15,10 @@ from api.errors import AWAY
 from api.http import GraphQLEndpoint, unexpected
 from domain.callers import Caller
 from domain.text import Language
+from ledger.erasure import Erasure
 from ledger.ledger import Ledger
 from ledger.migrations import Pool
+from ledger.sealing import Sealer
 from ledger.tree import Proofs
 from projections.reads import Reads
 from projections.runner import Runner
@@ -31,11 +33,12 @@ class Keys(Protocol):
         ...
 
 
-def create_app(*, ledger: Ledger, pool: Pool, keys: Keys, runner: Runner) -> Starlette:
+def create_app(*, ledger: Ledger, pool: Pool, sealer: Sealer, keys: Keys, runner: Runner) -> Starlette:
     reads, supervision, proofs = Reads(pool), SupervisionReads(pool), Proofs(pool)
+    erasure = Erasure(ledger, pool, sealer)
 
     def context_for(caller: Caller, language: Language) -> Context:
-        return Context(caller, language, ledger, reads, supervision, proofs, runner, ledger.clock())
+        return Context(caller, language, ledger, reads, supervision, proofs, sealer, erasure, runner, ledger.clock())
 
     async def ready(request: Request) -> Response:
         try:

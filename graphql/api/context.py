@@ -10,7 +10,9 @@ import strawberry
 from domain.callers import Caller
 from domain.identifiers import legal_date_of
 from domain.text import Language
+from ledger.erasure import Erasure
 from ledger.ledger import Ledger
+from ledger.sealing import Sealer
 from ledger.tree import Proofs
 from projections.reads import Reads
 from projections.runner import Runner
@@ -34,6 +36,8 @@ class Context:
     reads: Reads
     supervision: SupervisionReads
     proofs: Proofs
+    sealer: Sealer
+    erasure: Erasure
     runner: Runner
     now: datetime
     _memo: dict[Hashable, Any] = field(default_factory=dict)

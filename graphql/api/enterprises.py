@@ -1,6 +1,6 @@
 """An enterprise: its register, its history, its complaints."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Final, Self
 
@@ -11,7 +11,7 @@ from api.connections import Connection, encode_cursor
 from api.context import Info
 from api.credit_types import CreditReport, report
 from api.errors import invalid
-from api.event_types import LedgerEvent, event_of
+from api.event_types import LedgerEvent, event_of, readable
 from api.fields import field
 from api.pages import Page
 from api.permissions import check
@@ -232,10 +232,18 @@ class Enterprise(Node):
         size, place = arguments.page_size(first, MOST_NODES, 50), arguments.decode_place(after)
         info.context.settle()
         reads, page, uscc = info.context.reads, self.page, self.uscc
-        found = page.load(uscc, (asked, size, after), lambda usccs: reads.history(usccs, asked, size + 1, place))
+        found = page.load(
+            uscc, (asked, size, after), lambda usccs: _readable(info, reads.history(usccs, asked, size + 1, place))
+        )
         return connection_of(
             found, size, after, lambda: page.load(uscc, asked, lambda usccs: reads.history_count(usccs, asked))
         )
+
+
+def _readable(info: Info, found: Mapping[str, list[Known]]) -> dict[str, list[Known]]:
+    """The events of a whole page of enterprises as the reader may see them."""
+    opened = iter(readable(info, [known for events in found.values() for known in events]))
+    return {uscc: [next(opened) for _ in events] for uscc, events in found.items()}
 
 
 def connection_of(

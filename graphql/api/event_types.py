@@ -1,6 +1,7 @@
 """GraphQL types of events, one for each class of `domain.events`, made from the same annotations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import GenericAlias
 from typing import Any, Final
 
@@ -153,5 +154,19 @@ EVENT_TYPES: Final[dict[str, Any]] = {name: _type(cls) for name, cls in EVENTS.i
 
 
 def event_of(known: Known) -> Any:
-    """The GraphQL object of a recorded event."""
+    """The GraphQL object of a recorded event, its personal fields as they are kept: sealed."""
     return EVENT_TYPES[known.recorded.type](known=known)
+
+
+def events_of(info: Info, known: Sequence[Known]) -> list[Any]:
+    return [event_of(each) for each in readable(info, known)]
+
+
+def readable(info: Info, known: Sequence[Known]) -> list[Known]:
+    """The events with their personal fields opened, all by one look-up, where the reader may see them."""
+    if not info.context.caller.sees_personal:
+        return list(known)
+    opened = info.context.sealer.open([each.recorded for each in known])
+    return [
+        replace(each, recorded=replace(each.recorded, event=event)) for each, event in zip(known, opened, strict=True)
+    ]

@@ -7,13 +7,12 @@ import strawberry
 
 from api.context import Info
 from api.errors import ApiError, forbidden
-from api.event_types import personal_fields
 from api.scalars import DateTime, Position
-from domain.events import Event
 from domain.text import Text
 from ledger import tree
-from ledger.entry import data_of, opened
+from ledger.entry import opened
 from ledger.merkle import leaf_hash
+from ledger.sealing import in_the_clear
 
 
 @strawberry.type(
@@ -60,16 +59,13 @@ def receipt(info: Info, position: int, size: int | None = None) -> Receipt:
 def receipts(info: Info, positions: Sequence[int], size: int | None = None) -> list[Receipt]:
     """The receipts of entries, in order, all under one checkpoint.
 
-    An entry is given as it was hashed, personal fields and all: where it has any, only to who may see them.
+    An entry is given as it was hashed, its personal fields sealed. An old one that has them in the clear is for those who
+    may see them.
     """
     found = info.context.proofs.receipts(positions, size)
-    if not info.context.caller.sees_personal and any(_holds_personal(opened(each.entry).event) for each in found):
+    if not info.context.caller.sees_personal and any(in_the_clear(opened(each.entry).event) for each in found):
         raise forbidden("receipt")
     return [_shown(each) for each in found]
-
-
-def _holds_personal(event: Event) -> bool:
-    return bool(personal_fields(event) & data_of(event).keys())
 
 
 def _shown(found: tree.Receipt) -> Receipt:

@@ -10,7 +10,7 @@ from api.connections import Connection, encode_cursor
 from api.context import Info
 from api.enterprises import Node
 from api.errors import ApiError
-from api.event_types import LedgerEvent, event_of
+from api.event_types import LedgerEvent, events_of
 from api.evidence import Receipt
 from api.fields import field
 from api.reasons import Reason, reasons
@@ -127,7 +127,7 @@ class Decision(Node):
         if info.context.caller.role is Role.CARRIER:
             return []
         info.context.settle()
-        return [event_of(known) for known in info.context.reads.at(positions)]
+        return events_of(info, info.context.reads.at(positions))
 
     @field("Decides again from the events alone: same date, same knowledge, under the recorded rulebook or another.")
     def replay(self, info: Info, rulebook: str | None = None, known_at: Position | None = None) -> Replay:

@@ -7,7 +7,7 @@ import strawberry
 from api import arguments, evidence
 from api.context import Info
 from api.errors import invalid
-from api.event_types import LedgerEvent, event_of
+from api.event_types import LedgerEvent, events_of
 from api.evidence import Checkpoint, Receipt
 from api.fields import field
 from api.permissions import check
@@ -42,7 +42,7 @@ class Ledger:
                 "types", f"没有事件 {unknown[0]}；可用：{legal}", f"there is no event {unknown[0]}; there are {legal}"
             )
         info.context.settle()
-        return [event_of(known) for known in info.context.reads.events(place, size, types, named)]
+        return events_of(info, info.context.reads.events(place, size, types, named))
 
     @strawberry.field
     def event(self, info: Info, position: Position) -> LedgerEvent | None:
@@ -50,7 +50,7 @@ class Ledger:
         place = arguments.position(position, "position")
         info.context.settle()
         found = info.context.reads.at([place])
-        return event_of(found[0]) if found else None
+        return next(iter(events_of(info, found)), None)
 
     @field("The newest signed checkpoint; null until the first event is sealed.")
     def checkpoint(self, info: Info) -> Checkpoint | None:

@@ -4,9 +4,10 @@ from typing import Any
 
 import strawberry
 
-from api import evidence
+from api import erasure_types, evidence
 from api.context import Info
-from api.event_types import LedgerEvent, event_of
+from api.erasure_types import EraseSubjectInput, EraseSubjectPayload, HoldSubjectInput, SubjectInput, SubjectPayload
+from api.event_types import LedgerEvent, events_of
 from api.evidence import Receipt
 from api.fields import field, mutation
 from api.gate_types import Decision
@@ -71,11 +72,25 @@ class Mutation:
             errors=record_errors(made.refusals, info),
         )
 
+    @mutation(
+        "Destroys the key of a data subject: its personal fields become unreadable for good, and no proof changes."
+    )
+    def erase_subject(self, info: Info, input: EraseSubjectInput) -> EraseSubjectPayload:
+        return erasure_types.erase(info, input)
+
+    @mutation("Puts a data subject under a legal hold: it is not erased until the hold is released.")
+    def hold_subject(self, info: Info, input: HoldSubjectInput) -> SubjectPayload:
+        return erasure_types.hold(info, input)
+
+    @mutation("Releases a data subject from its legal hold.")
+    def release_subject(self, info: Info, subject: SubjectInput) -> SubjectPayload:
+        return erasure_types.release(info, subject)
+
 
 def _shown(info: Info, made: Recording) -> list[LedgerEvent]:
     """The recorded events. What was recorded just now is voided by nothing; what was before may have been since."""
     if made.replayed:
         info.context.settle()
-        return [event_of(known) for known in info.context.reads.at([event.position for event in made.events])]
+        return events_of(info, info.context.reads.at([event.position for event in made.events]))
     known = zip(made.events, made.entries, strict=True)
-    return [event_of(Known(recorded, entry, None)) for recorded, entry in known]
+    return events_of(info, [Known(recorded, entry, None) for recorded, entry in known])

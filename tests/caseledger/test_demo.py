@@ -18,6 +18,7 @@ from domain.vocabulary import Area, CreditStatus, Outcome
 from ledger.entry import opened
 from ledger.ledger import Ledger
 from ledger.recorder import PostgresRecorder
+from ledger.sealing import Discarding
 from memory import MemoryRecorder
 
 NOT_TOLD = {"InspectionDrawn", "SubjectErased"}
@@ -27,7 +28,7 @@ NOT_TOLD = {"InspectionDrawn", "SubjectErased"}
 def told(today: date) -> Ledger:
     """A ledger in memory in which all stories were told, on a day."""
     noon = datetime(today.year, today.month, today.day, 4, tzinfo=UTC)
-    ledger = Ledger(cast(PostgresRecorder, MemoryRecorder(clock=lambda: noon)), clock=lambda: noon)
+    ledger = Ledger(cast(PostgresRecorder, MemoryRecorder(clock=lambda: noon)), Discarding(), clock=lambda: noon)
     ledger.adopt()
     for _ in tell(ledger, today):
         pass

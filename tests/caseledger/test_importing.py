@@ -32,6 +32,7 @@ from ledger.entry import canonical, data_of, opened
 from ledger.imports import IMPORTER, ImportedLines
 from ledger.ledger import Ledger, Recording
 from ledger.recorder import PostgresRecorder
+from ledger.sealing import Discarding
 from memory import MemoryRecorder
 
 ADOPTED = 4
@@ -267,7 +268,7 @@ def test_without_historical_a_fact_of_the_past_needs_its_decision(system: System
 def test_what_goes_in_is_what_recording_each_row_by_itself_records(system: System, run: Run, tmp_path: Path) -> None:
     chance = random.Random(7)
     rows = [chance.choice(CHOICES)(chance) for _ in range(400)]
-    alone = Ledger(cast(PostgresRecorder, MemoryRecorder()))
+    alone = Ledger(cast(PostgresRecorder, MemoryRecorder()), Discarding())
     refused = []
     for number, row in enumerate(rows, start=1):
         if refusals := alone.record(IMPORTER, str(number), [row]).refusals:
@@ -306,13 +307,13 @@ def unexpected(rejected: Rejected) -> None:
 
 def test_a_batch_that_others_outrun_goes_in_by_smaller_ones(system: System) -> None:
     lines = [Line(n, line(fact).encode()) for n, fact in enumerate([registered(), *[renamed()] * 499], start=1)]
-    importer = Importer(Outrun(system.ledger.recorder), ImportedLines(system.pool), unexpected)
+    importer = Importer(Outrun(system.ledger.recorder, system.sealer), ImportedLines(system.pool), unexpected)
     tallies = list(importer.run(lines))
     assert (tallies[-1].recorded, len_of(system)) == (500, 500)
 
 
 def test_an_import_that_is_always_outrun_stops_and_says_so(system: System) -> None:
-    ledger = Outrun(system.ledger.recorder)
+    ledger = Outrun(system.ledger.recorder, system.sealer)
     ledger.most = 0
     importer = Importer(ledger, ImportedLines(system.pool), unexpected)
     with pytest.raises(ImportStopped, match=r"Other writers came first\. What is in stays: import it again"):

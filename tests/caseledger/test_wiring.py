@@ -4,10 +4,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from caseledger.errors import SigningKeyError
+from caseledger.errors import MasterKeyUnusable, SigningKeyError
 from caseledger.settings import Settings
 from caseledger.wiring import MIGRATIONS, open_system
 from given import registered
+from ledger.master_keys import new_key
 from ledger.migrations import RUNTIME_ROLE, Pool
 from ledger.notes import Signer, open_checkpoint
 from ledger.recorder import PostgresRecorder
@@ -33,7 +34,7 @@ def test_on_postgresql_16_the_same_works_by_a_url(tmp_path: Path, database16: st
         assert system.ledger.record(made.caller, "k", [(fact.name, fact.fields)]).head == 5
         assert system.runner.catch_up() == 5
         assert system.keys.caller(key) == made.caller
-    assert [file.name for file in (tmp_path / "home").iterdir()] == ["signing.key"]
+    assert {file.name for file in (tmp_path / "home").iterdir()} == {"signing.key", "master.key"}
 
 
 def test_everything_is_done_as_the_runtime_role_in_the_schema(settings: Settings) -> None:
@@ -44,7 +45,7 @@ def test_everything_is_done_as_the_runtime_role_in_the_schema(settings: Settings
 
 
 def test_migrations_have_names_of_their_own() -> None:
-    assert len({migration.name for migration in MIGRATIONS}) == len(MIGRATIONS) == 5
+    assert len({migration.name for migration in MIGRATIONS}) == len(MIGRATIONS) == 6
 
 
 def test_the_first_start_makes_the_signing_key_for_its_owner_alone_and_later_ones_keep_it(settings: Settings) -> None:
@@ -64,7 +65,8 @@ def test_the_first_start_makes_the_signing_key_for_its_owner_alone_and_later_one
 
 def test_a_key_that_is_given_signs_and_none_is_made(settings: Settings, tmp_path: Path) -> None:
     given = Signer.kept_at(tmp_path / "given.key", "ledger.example")
-    with open_system(replace(settings, signing_key_file=tmp_path / "given.key")) as system:
+    given_keys = replace(settings, signing_key_file=tmp_path / "given.key", master_key_text=new_key().text)
+    with open_system(given_keys) as system:
         checkpoint = Proofs(system.pool).checkpoint()
     assert checkpoint is not None
     assert open_checkpoint(checkpoint.note.encode(), "ledger.example", given.verifier).checkpoint.size == 4
@@ -148,3 +150,18 @@ def _refusal(settings: Settings) -> str:
     with pytest.raises(SigningKeyError) as refused, open_system(settings):
         pass
     return str(refused.value)
+
+
+def test_without_its_master_key_or_with_another_the_ledger_does_not_start(settings: Settings) -> None:
+    with open_system(settings):
+        pass
+    assert settings.master_key.path.stat().st_mode & 0o777 == 0o600
+    other = new_key()
+    with (
+        pytest.raises(MasterKeyUnusable, match=f"given is {other.id}"),
+        open_system(replace(settings, master_key_text=other.text)),
+    ):
+        pass
+    settings.master_key.path.unlink()
+    with pytest.raises(MasterKeyUnusable, match="is not at .*CASELEDGER_MASTER_KEY_FILE"), open_system(settings):
+        pass

@@ -19,13 +19,14 @@ from ledger.ledger import Ledger
 from ledger.migrations import Pool
 from ledger.recorder import PostgresRecorder
 from ledger.replay import Replayed, UnknownVersion, replay
+from ledger.sealing import Discarding
 from ledger.snapshots import Snapshots
 from ledger.streams import Streams
 
 
 @pytest.fixture
 def ledger(pool: Pool) -> Ledger:
-    return Ledger(PostgresRecorder(pool, seal=seal))
+    return Ledger(PostgresRecorder(pool, seal=seal), Discarding())
 
 
 @pytest.fixture

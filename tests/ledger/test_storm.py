@@ -15,6 +15,7 @@ from ledger.ledger import Ledger, Recording
 from ledger.migrations import Pool
 from ledger.recorder import PostgresRecorder
 from ledger.replay import replay
+from ledger.sealing import Discarding
 from ledger.streams import Streams
 
 THREADS = 32
@@ -74,7 +75,7 @@ def _work(ledger: Ledger, worker: int) -> list[Recording]:
 
 def test_no_decision_misses_an_event_that_its_rules_read(pool: Pool) -> None:
     recorder = PostgresRecorder(pool, seal=seal)
-    ledger = Ledger(recorder)
+    ledger = Ledger(recorder, Discarding())
     ledger.record(
         REGULATOR,
         "begin",

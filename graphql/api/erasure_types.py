@@ -1,0 +1,88 @@
+"""Mutations on data subjects: erasing one, and the legal hold that keeps it. For regulators with `personal:erase`."""
+
+from typing import Any
+
+import strawberry
+
+from api.context import Info
+from api.errors import forbidden
+from api.event_types import LedgerEvent, events_of
+from api.reasons import RecordError, record_errors
+from api.scalars import USCC
+from domain.callers import Role
+from ledger.erasure import Named, Subject
+from projections.reads import Known
+
+
+@strawberry.input(description="A data subject, named in one of these ways.")
+class SubjectInput:
+    subject: str | None = None
+    complainant_phone: str | None = None
+    complaint_id: str | None = None
+    legal_representative_of: USCC | None = None
+
+    @property
+    def named(self) -> Named:
+        return Named(self.subject, self.complainant_phone, self.complaint_id, self.legal_representative_of)
+
+
+@strawberry.input(description="ground: why, in words that do not say who; it stays in the ledger.")
+class EraseSubjectInput:
+    idempotency_key: str
+    subject: SubjectInput
+    ground: str
+
+
+@strawberry.input
+class HoldSubjectInput:
+    subject: SubjectInput
+    reason: str
+
+
+@strawberry.type(description="event: the SubjectErased; null when it was refused.")
+class EraseSubjectPayload:
+    event: LedgerEvent | None
+    replayed: bool
+    errors: list[RecordError]
+
+
+@strawberry.type(description="subject: its random id; events: how many hold its data; hold: why it is kept, if it is.")
+class SubjectPayload:
+    subject: strawberry.ID | None
+    events: int
+    hold: str | None
+    errors: list[RecordError]
+
+
+def erase(info: Info, input: EraseSubjectInput) -> EraseSubjectPayload:
+    _check(info, "eraseSubject")
+    context = info.context
+    made = context.erasure.erase(context.caller, input.idempotency_key, input.subject.named, input.ground)
+    if made.events and not made.replayed:
+        context.runner.wake()
+    known = [Known(event, entry, None) for event, entry in zip(made.events, made.entries, strict=True)]
+    shown: list[Any] = events_of(info, known)
+    return EraseSubjectPayload(
+        event=shown[0] if shown else None, replayed=made.replayed, errors=record_errors(made.refusals, info)
+    )
+
+
+def hold(info: Info, input: HoldSubjectInput) -> SubjectPayload:
+    _check(info, "holdSubject")
+    return _shown(info, info.context.erasure.hold(input.subject.named, input.reason))
+
+
+def release(info: Info, subject: SubjectInput) -> SubjectPayload:
+    _check(info, "releaseSubject")
+    return _shown(info, info.context.erasure.release(subject.named))
+
+
+def _check(info: Info, what: str) -> None:
+    if info.context.caller.role is not Role.REGULATOR or not info.context.caller.erases_personal:
+        raise forbidden(what)
+
+
+def _shown(info: Info, done: Any) -> SubjectPayload:
+    if isinstance(done, Subject):
+        return SubjectPayload(subject=strawberry.ID(done.id), events=done.events, hold=done.hold, errors=[])
+    return SubjectPayload(subject=None, events=0, hold=None, errors=record_errors(done, info))

@@ -1,0 +1,3 @@
+CREATE TRIGGER subjects_held BEFORE DELETE ON subjects FOR EACH ROW EXECUTE FUNCTION refuse_held();
+
+ALTER TABLE subjects ENABLE ALWAYS TRIGGER subjects_held;
