@@ -240,6 +240,9 @@ def running(conninfo: str, schema: str) -> Iterator[System]:
     clock = Clock()
     with open_pool(conninfo, schema, max_size=16) as pool:
         signer = Signer.generate("caseledger/test")
+        with pool.connection() as database:
+            known = "INSERT INTO log_key (verifier) VALUES (%s) ON CONFLICT DO NOTHING"
+            database.execute(known, [str(signer.verifier)])
         recorder, keys = PostgresRecorder(pool, seal=seal, tree=LedgerTree(signer)), Keys(pool)
         ledger = Ledger(recorder, clock=clock)
         ledger.adopt()

@@ -63,12 +63,12 @@ def receipts(info: Info, positions: Sequence[int], size: int | None = None) -> l
     An entry is given as it was hashed, personal fields and all: where it has any, only to who may see them.
     """
     found = info.context.proofs.receipts(positions, size)
-    if not info.context.caller.sees_personal and any(_holds_personal(opened(each.entry).event) for each in found):
+    if not info.context.caller.sees_personal and any(holds_personal(opened(each.entry).event) for each in found):
         raise forbidden("receipt")
     return [_shown(each) for each in found]
 
 
-def _holds_personal(event: Event) -> bool:
+def holds_personal(event: Event) -> bool:
     return bool(personal_fields(event) & data_of(event).keys())
 
 
