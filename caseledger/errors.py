@@ -8,6 +8,8 @@ Unusable                    the message is one sentence or two: what was found, 
 ├── Unreadable              a file cannot be read, or is of another format
 ├── ImportStopped           an import cannot go on
 ├── CannotReplay            there is no such decision or rulebook version
+├── LogNotRead              a ledger that is to be witnessed does not answer
+├── NotWitnessed            a ledger is not the continuation of what its witness saw before
 └── NotEmpty                a demonstration is for an empty ledger
 
 The carried PostgreSQL and the migrations have errors of their own (PostgresError, MigrationError), identifiers and keys
@@ -49,3 +51,11 @@ class CannotReplay(Unusable):
 
 class SigningKeyError(Unusable):
     """The key that this ledger's checkpoints are signed with cannot be used."""
+
+
+class LogNotRead(Unusable):
+    """A ledger that is to be witnessed does not answer as one."""
+
+
+class NotWitnessed(Unusable):
+    """A ledger shrank, split, was rewritten, or signed by another key; both notes are kept as proof."""

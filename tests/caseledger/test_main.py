@@ -24,6 +24,7 @@ COMMANDS = (
     ["import"],
     ["status"],
     ["demo"],
+    ["witness"],
 )
 KEY = re.compile(r"clk_[a-z2-7]{8}_[A-Za-z0-9_-]{43}\n")
 
