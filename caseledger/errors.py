@@ -10,6 +10,8 @@ Unusable                    the message is one sentence or two: what was found, 
 ├── ImportStopped           an import cannot go on
 ├── CannotReplay            there is no such decision or rulebook version
 ├── CannotErase             there is no such person, or a legal hold keeps the data
+├── LogNotRead              a ledger that is to be witnessed does not answer
+├── NotWitnessed            a ledger is not the continuation of what its witness saw before
 └── NotEmpty                a demonstration is for an empty ledger
 
 The carried PostgreSQL and the migrations have errors of their own (PostgresError, MigrationError), identifiers and keys
@@ -59,3 +61,11 @@ class MasterKeyUnusable(Unusable):
 
 class CannotErase(Unusable):
     """There is no such person in the ledger, or a legal hold keeps the data."""
+
+
+class LogNotRead(Unusable):
+    """A ledger that is to be witnessed does not answer as one."""
+
+
+class NotWitnessed(Unusable):
+    """A ledger shrank, split, was rewritten, or signed by another key; both notes are kept as proof."""

@@ -16,7 +16,7 @@ import psycopg
 import typer
 from psycopg_pool import PoolTimeout
 
-from caseledger.errors import SettingsError, Unusable
+from caseledger.errors import NotWitnessed, SettingsError, Unusable
 from caseledger.import_command import import_file
 from caseledger.logs import configure_logs, where
 from caseledger.postgres import PostgresError
@@ -121,6 +121,21 @@ def status(machine: Machine = False) -> None:
     )
     rows = [(each["name"], each["position"], each["lag"]) for each in found["projections"]]
     as_table(("projection", "position", "lag"), rows, of="projections")
+
+
+@app.command("witness")
+def witness_(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where the ledger is served: http://HOST:PORT.")],
+    key: Annotated[Path, typer.Option(metavar="FILE", help="The witness's own key; made if there is none.")],
+    log_key: Annotated[
+        str | None, typer.Option(metavar="VKEY|FILE", help="The ledger's verifier key, or a file that holds it.")
+    ] = None,
+    state: Annotated[Path | None, typer.Option(metavar="FILE", help="What was seen last; default KEY.state.")] = None,
+) -> None:
+    """Cosign a ledger's newest checkpoint and print it; exit 1 if it does not continue the one seen before."""
+    from caseledger.witness import witness
+
+    print(witness(url, key, log_key, state).decode(), end="", flush=True)
 
 
 @app.command()
@@ -251,6 +266,8 @@ def run(arguments: Sequence[str]) -> int:
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:
         return _say(_usage(error), WRONG)
+    except NotWitnessed as error:
+        return _say(str(error), FAILED)
     except (Unusable, PostgresError, MigrationError, Malformed) as error:
         return _say(str(error), WRONG)
     except (psycopg.OperationalError, PoolTimeout):

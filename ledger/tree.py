@@ -135,6 +135,11 @@ class Proofs:
         with self._pool.connection() as database:
             return _checkpoint(database, size)
 
+    def verifier(self) -> str | None:
+        """The verifier key of the ledger's checkpoints, NAME+ID+BASE64; None before it was first served."""
+        with self._pool.connection() as database:
+            return _verifier(database)
+
     def receipts(self, positions: Sequence[int], size: int | None = None) -> list[Receipt]:
         """The proofs of entries under the newest checkpoint, or the one of a size, by three statements for all.
 

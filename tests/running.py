@@ -240,11 +240,14 @@ def fresh(conninfo: str) -> Iterator[str]:
 
 
 @contextmanager
-def running(conninfo: str, schema: str) -> Iterator[System]:
+def running(conninfo: str, schema: str, signer: Signer | None = None) -> Iterator[System]:
     """A system on a migrated schema; its rulebook versions are adopted and its read models know them."""
     clock = Clock()
+    signer = signer or Signer.generate("caseledger/test")
     with open_pool(conninfo, schema, max_size=16) as pool:
-        signer = Signer.generate("caseledger/test")
+        with pool.connection() as database:
+            known = "INSERT INTO log_key (verifier) VALUES (%s) ON CONFLICT DO NOTHING"
+            database.execute(known, [str(signer.verifier)])
         recorder, keys = PostgresRecorder(pool, seal=seal, tree=LedgerTree(signer)), Keys(pool)
         sealer = Sealer(pool, KeyPlace(Path(), new_key().text))
         ledger = Ledger(recorder, sealer, clock=clock)
@@ -263,9 +266,9 @@ def running(conninfo: str, schema: str) -> Iterator[System]:
 
 
 @contextmanager
-def started(conninfo: str) -> Iterator[System]:
-    """A system on a schema of its own."""
-    with fresh(conninfo) as schema, running(conninfo, schema) as system:
+def started(conninfo: str, signer: Signer | None = None) -> Iterator[System]:
+    """A system on a schema of its own, signed by a key of its own where none is given."""
+    with fresh(conninfo) as schema, running(conninfo, schema, signer) as system:
         yield system
 
 

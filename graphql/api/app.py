@@ -1,4 +1,4 @@
-"""The web application: GraphQL at /graphql, and whether it is well at /healthz and /readyz."""
+"""The web application: GraphQL at /graphql, the log's tiles at /tlog, and whether it is well at /healthz and /readyz."""
 
 from pathlib import Path
 from typing import Final, Protocol
@@ -13,12 +13,14 @@ from starlette.staticfiles import StaticFiles
 from api.context import Context
 from api.errors import AWAY
 from api.http import GraphQLEndpoint, unexpected
+from api.tlog import TiledLog
 from domain.callers import Caller
 from domain.text import Language
 from ledger.erasure import Erasure
 from ledger.ledger import Ledger
 from ledger.migrations import Pool
 from ledger.sealing import Sealer
+from ledger.tiles import Tiles
 from ledger.tree import Proofs
 from projections.reads import Reads
 from projections.runner import Runner
@@ -54,6 +56,7 @@ def create_app(*, ledger: Ledger, pool: Pool, sealer: Sealer, keys: Keys, runner
             Route("/graphql", endpoint.__call__, methods=["GET", "POST"]),
             Route("/healthz", _healthy),
             Route("/readyz", ready),
+            *TiledLog(proofs, Tiles(pool), keys.caller).routes,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         exception_handlers={Exception: unexpected},

@@ -87,7 +87,7 @@ class GraphQLEndpoint:
         media = _media(request)
         try:
             _require_one_operation(params)
-            caller = self._caller(request)
+            caller = caller_in(request, self.caller_of)
             context = self.context_for(caller, language)
             allowed = (
                 {OperationType.QUERY} if request.method == "GET" else {OperationType.QUERY, OperationType.MUTATION}
@@ -114,23 +114,24 @@ class GraphQLEndpoint:
             ) from None
         return _answer(result, language, media)
 
-    def _caller(self, request: Request) -> Caller:
-        """Who asks: the holder of the bearer key, or the public without one. A wrong key is 401, never the public."""
-        sent = request.headers.get("authorization")
-        if sent is None:
-            return Caller()
-        scheme, _, key = sent.partition(" ")
-        caller = self.caller_of(key.strip()) if scheme.lower() == "bearer" else None
-        if caller is None:
-            raise BadRequest(
-                401,
-                "UNAUTHENTICATED",
-                Text(
-                    "密钥无效或已撤销；请以 Authorization: Bearer KEY 发送有效密钥",
-                    "The key is not valid or was revoked; send a valid one as Authorization: Bearer KEY",
-                ),
-            )
-        return caller
+
+def caller_in(request: Request, caller_of: Callable[[str], Caller | None]) -> Caller:
+    """Who asks: the holder of the bearer key, or the public without one. A wrong key is 401, never the public."""
+    sent = request.headers.get("authorization")
+    if sent is None:
+        return Caller()
+    scheme, _, key = sent.partition(" ")
+    caller = caller_of(key.strip()) if scheme.lower() == "bearer" else None
+    if caller is None:
+        raise BadRequest(
+            401,
+            "UNAUTHENTICATED",
+            Text(
+                "密钥无效或已撤销；请以 Authorization: Bearer KEY 发送有效密钥",
+                "The key is not valid or was revoked; send a valid one as Authorization: Bearer KEY",
+            ),
+        )
+    return caller
 
 
 @lru_cache(maxsize=500)

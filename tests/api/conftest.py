@@ -1,8 +1,10 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
+from caseledger.postgres import CarriedPostgres
 from running import System, started
 
 
@@ -24,3 +26,11 @@ def shared(database: str) -> Iterator[System]:
     """An empty system for the tests of a module that record nothing."""
     with started(database) as running:
         yield running
+
+
+@pytest.fixture
+def own_postgres(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CarriedPostgres]:
+    """A PostgreSQL that the test may stop; requests wait for it a second, not ten."""
+    monkeypatch.setattr("ledger.migrations.CHECKOUT_SECONDS", 1)
+    with CarriedPostgres(home) as postgres:
+        yield postgres

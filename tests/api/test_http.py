@@ -375,14 +375,6 @@ def test_the_application_says_whether_it_is_well_and_ready(shared: System) -> No
 # The database goes away
 
 
-@pytest.fixture
-def own_postgres(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CarriedPostgres]:
-    """A PostgreSQL that the test may stop; requests wait for it a second, not ten."""
-    monkeypatch.setattr("ledger.migrations.CHECKOUT_SECONDS", 1)
-    with CarriedPostgres(home) as postgres:
-        yield postgres
-
-
 def assert_unavailable(answer: httpx.Response, message: str) -> None:
     assert (answer.status_code, said(answer)) == (503, ["UNAVAILABLE"])
     assert int(answer.headers["retry-after"]) >= 1

@@ -7,6 +7,7 @@ import pytest
 
 from caseledger.settings import Settings
 from caseledger.wiring import MIGRATIONS, System, open_system
+from commanding import Ran
 from ledger.migrations import Migration
 
 ROOT = Path(__file__).parents[2]
@@ -41,3 +42,21 @@ def environment(settings: Settings) -> dict[str, str]:
         "CASELEDGER_SCHEMA": settings.schema,
         "CASELEDGER_HOME": str(settings.home),
     }
+
+
+@pytest.fixture
+def ran(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ran:
+    """The command line in an empty folder and without settings."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("CASELEDGER_")]:
+        monkeypatch.delenv(name)
+    return Ran(capsys)
+
+
+@pytest.fixture
+def placed(ran: Ran, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ran:
+    """The command line on a fresh schema."""
+    monkeypatch.setenv("CASELEDGER_DATABASE_URL", settings.database_url or "")
+    monkeypatch.setenv("CASELEDGER_SCHEMA", settings.schema)
+    monkeypatch.setenv("CASELEDGER_HOME", str(settings.home))
+    return ran

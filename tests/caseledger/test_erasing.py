@@ -2,17 +2,16 @@
 
 import io
 import json
-from collections.abc import Callable
 
 import pytest
 
 from caseledger.settings import Settings
 from caseledger.wiring import open_system
+from commanding import Ran
 from given import complained
 from ledger.imports import IMPORTER
 
 PHONE = "13800001111"
-Run = Callable[..., int]
 
 
 @pytest.fixture
@@ -25,34 +24,32 @@ def complaint(settings: Settings) -> None:
 
 @pytest.mark.usefixtures("complaint")
 def test_a_person_is_erased_by_a_number_that_no_list_of_processes_shows(
-    placed: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    placed: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{PHONE}\n"))
     assert placed("erase", "--phone", "-", "--ground", "本人申请", "--json") == 0
-    done = json.loads(capsys.readouterr().out)
+    done = json.loads(placed.out)
     assert (done["position"], len(done["subject"])) == (6, 32)
     assert placed("erase", "--phone", PHONE, "--ground", "本人申请") == 2
-    said = capsys.readouterr().err
+    said = placed.err
     assert "holds no personal data of this person, or not any more" in said
     assert PHONE not in said
 
 
 @pytest.mark.usefixtures("complaint")
-def test_a_hold_keeps_a_person_until_it_is_released(placed: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hold_keeps_a_person_until_it_is_released(placed: Ran) -> None:
     assert placed("hold", "--complaint", "C-1", "--reason", "诉讼") == 0
     assert placed("erase", "--complaint", "C-1", "--ground", "本人申请") == 2
-    assert "under a legal hold: 诉讼; release it first." in capsys.readouterr().err
+    assert "under a legal hold: 诉讼; release it first." in placed.err
     assert placed("hold", "--complaint", "C-1", "--release") == 0
     assert placed("erase", "--complaint", "C-1", "--ground", "本人申请") == 0
 
 
 @pytest.mark.usefixtures("complaint")
-def test_the_master_key_is_rotated_by_one_command(
-    placed: Run, settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_master_key_is_rotated_by_one_command(placed: Ran, settings: Settings) -> None:
     before = settings.master_key.path.read_text()
     assert placed("rotate-master-key", "--json") == 0
-    done = json.loads(capsys.readouterr().out)
+    done = json.loads(placed.out)
     assert (done["subjects"], done["old"] != done["new"]) == (1, True)
     assert settings.master_key.path.read_text() != before
     assert placed("erase", "--phone", PHONE, "--ground", "本人申请") == 0
@@ -68,8 +65,6 @@ def test_the_master_key_is_rotated_by_one_command(
         (["hold", "--phone", "1", "--reason", "x", "--release"], "hold takes either --reason TEXT or --release"),
     ],
 )
-def test_wrong_usage_is_said_in_one_sentence(
-    placed: Run, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
-) -> None:
+def test_wrong_usage_is_said_in_one_sentence(placed: Ran, arguments: list[str], said: str) -> None:
     assert placed(*arguments) == 2
-    assert said in capsys.readouterr().err
+    assert said in placed.err

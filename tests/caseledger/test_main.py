@@ -1,17 +1,15 @@
 import json
-import os
 import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from caseledger import main
-from caseledger.main import run
 from caseledger.settings import Settings
+from commanding import Ran
 from domain.callers import Role
 from given import registered, renamed
 
@@ -24,45 +22,12 @@ COMMANDS = (
     ["import"],
     ["status"],
     ["demo"],
+    ["erase"],
+    ["hold"],
+    ["rotate-master-key"],
+    ["witness"],
 )
 KEY = re.compile(r"clk_[a-z2-7]{8}_[A-Za-z0-9_-]{43}\n")
-
-
-class Ran:
-    """Runs the command line and keeps what it said."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: str) -> int:
-        self._capsys.readouterr()
-        code = run(arguments)
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    def json(self, *arguments: str) -> Any:
-        assert self(*arguments, "--json") == 0, self.err
-        assert self.out.count("\n") == 1
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def ran(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ran:
-    """The command line in an empty folder and without settings."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("CASELEDGER_")]:
-        monkeypatch.delenv(name)
-    return Ran(capsys)
-
-
-@pytest.fixture
-def placed(ran: Ran, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ran:
-    """The command line on a fresh schema."""
-    monkeypatch.setenv("CASELEDGER_DATABASE_URL", settings.database_url or "")
-    monkeypatch.setenv("CASELEDGER_SCHEMA", settings.schema)
-    monkeypatch.setenv("CASELEDGER_HOME", str(settings.home))
-    return ran
 
 
 def is_one_sentence(said: str) -> bool:

@@ -163,5 +163,5 @@ def test_without_its_master_key_or_with_another_the_ledger_does_not_start(settin
     ):
         pass
     settings.master_key.path.unlink()
-    with pytest.raises(MasterKeyUnusable, match="is not at .*CASELEDGER_MASTER_KEY_FILE"), open_system(settings):
+    with pytest.raises(MasterKeyUnusable, match=r"is not at .*CASELEDGER_MASTER_KEY_FILE"), open_system(settings):
         pass

@@ -102,13 +102,13 @@ def test_every_personal_field_may_be_missing() -> None:
     assert [field.sent_as for fields in PERSONAL.values() for field in fields if field.required] == []
 
 
-def test_nothing_in_the_domain_reads_a_personal_field() -> None:
+def test_nothing_in_the_domain_reads_a_personal_field_but_to_tell_whose_it_is() -> None:
     names = {field.name for fields in PERSONAL.values() for field in fields}
     read = [
         f"{path.name}:{node.lineno} {node.attr}"
         for path in DOMAIN.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and node.attr in names
+        if path.name != "subjects.py" and isinstance(node, ast.Attribute) and node.attr in names
     ]
     assert read == []
 

@@ -1,0 +1,185 @@
+"""The ledger open to others' tools: its key, checkpoint and tiles by C2SP tlog-tiles (c2sp.org/tlog-tiles), under /tlog.
+
+Hashes are for everyone. Entry bundles are for auditors and regulators, and where an entry holds personal fields in the
+clear, for keys with personal:read. A tile never changes and may be kept for ever; what is refused may not be kept.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from api.errors import AWAY, UNAVAILABLE
+from api.http import BadRequest, caller_in, language_of, unexpected
+from api.permissions import INSIDERS
+from domain.callers import Caller, Role
+from domain.text import Text
+from ledger.entry import opened
+from ledger.merkle import ENTRIES, LONGEST_BUNDLED_ENTRY, Tile, entry_bundle
+from ledger.sealing import in_the_clear
+from ledger.tiles import Tiles
+from ledger.tree import Proofs
+
+PLAIN: Final = "text/plain; charset=utf-8"
+TILE: Final = "application/octet-stream"
+FOR_EVER: Final = "max-age=31536000, immutable"
+
+EMPTY: Final = Text(
+    "账本尚无检查点；记录第一个事件后即有", "The ledger has no checkpoint yet; it has one from its first event on"
+)
+NO_KEY: Final = Text(
+    "账本尚无签名密钥；服务首次启动时生成", "The ledger has no signing key yet; it is made when it is first served"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TiledLog:
+    """Answers below /tlog. `caller_of` finds who holds a key, or None."""
+
+    proofs: Proofs
+    tiles: Tiles
+    caller_of: Callable[[str], Caller | None]
+
+    @property
+    def routes(self) -> list[Route]:
+        return [
+            Route("/tlog/key", _answering(self.key), methods=["GET"]),
+            Route("/tlog/checkpoint", _answering(self.checkpoint), methods=["GET"]),
+            Route("/tlog/tile/{path:path}", _answering(self.tile), methods=["GET"]),
+        ]
+
+    def key(self, request: Request) -> Response:
+        """The verifier key of the ledger's checkpoints, one line (c2sp.org/signed-note)."""
+        verifier = self.proofs.verifier()
+        if verifier is None:
+            raise BadRequest(404, "NO_KEY", NO_KEY)
+        return _given(f"{verifier}\n".encode(), PLAIN, "no-cache")
+
+    def checkpoint(self, request: Request) -> Response:
+        """The newest checkpoint, a signed note (c2sp.org/tlog-checkpoint)."""
+        signed = self.proofs.checkpoint()
+        if signed is None:
+            raise BadRequest(404, "EMPTY", EMPTY)
+        return _given(signed.note.encode(), PLAIN, "no-cache")
+
+    def tile(self, request: Request) -> Response:
+        """A hash tile or an entry bundle, whole or partial."""
+        asked = _tile(request.path_params["path"])
+        if asked.level == ENTRIES:
+            return self._bundle(asked, _insider(request, self.caller_of))
+        hashes = self.tiles.hashes(asked)
+        if hashes is None:
+            raise _uncovered(asked)
+        return _given(hashes, TILE, f"public, {FOR_EVER}")
+
+    def _bundle(self, asked: Tile, caller: Caller) -> Response:
+        entries = self.tiles.entries(asked)
+        if entries is None:
+            raise _uncovered(asked)
+        _check_personal(entries, caller)
+        _check_lengths(entries, asked.span.start + 1)
+        return _given(entry_bundle(entries), TILE, f"private, {FOR_EVER}", vary="Authorization")
+
+
+def _answering(work: Callable[[Request], Response]) -> Callable[[Request], object]:
+    """A route's function: the work in a worker thread, and what it refuses in plain words."""
+
+    async def answer(request: Request) -> Response:
+        language = language_of(request.headers.get("accept-language", ""))
+        try:
+            return await run_in_threadpool(work, request)
+        except BadRequest as bad:
+            return _refused(bad.status, bad.text.said_in(language))
+        except AWAY:
+            return _refused(503, UNAVAILABLE.said_in(language))
+        except Exception as fault:
+            return unexpected(request, fault)
+
+    return answer
+
+
+def _given(content: bytes, media: str, cache: str, **headers: str) -> Response:
+    return Response(content, 200, {"cache-control": cache, **headers}, media)
+
+
+def _refused(status: int, words: str) -> Response:
+    headers = {"cache-control": "no-store", "vary": "Accept-Language, Authorization"}
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
+    if status == 503:
+        headers["retry-after"] = "1"
+    return Response(f"{words}\n", status, headers, PLAIN)
+
+
+def _tile(path: str) -> Tile:
+    try:
+        return Tile.parse(f"tile/{path}")
+    except ValueError:
+        raise BadRequest(
+            404,
+            "NO_TILE",
+            Text(
+                "路径应为 tile/LEVEL/INDEX 或 tile/LEVEL/INDEX.p/WIDTH，例如 tile/0/x001/234 或 tile/entries/007.p/112",
+                "A tile's path reads tile/LEVEL/INDEX or tile/LEVEL/INDEX.p/WIDTH, such as tile/0/x001/234 or "
+                "tile/entries/007.p/112",
+            ),
+        ) from None
+
+
+def _uncovered(asked: Tile) -> BadRequest:
+    return BadRequest(
+        404,
+        "NO_TILE",
+        Text(
+            f"最新检查点尚未包含整个 {asked.path}；请只请求检查点大小以内的部分",
+            f"The newest checkpoint does not cover all of {asked.path}; ask within the size that it states",
+        ),
+    )
+
+
+def _insider(request: Request, caller_of: Callable[[str], Caller | None]) -> Caller:
+    caller = caller_in(request, caller_of)
+    if caller.role in INSIDERS:
+        return caller
+    status, code = (401, "UNAUTHENTICATED") if caller.role is Role.PUBLIC else (403, "FORBIDDEN")
+    raise BadRequest(
+        status,
+        code,
+        Text(
+            "条目仅限审计与监管密钥；请以 Authorization: Bearer KEY 发送",
+            "Entries are for the keys of auditors and regulators; send one as Authorization: Bearer KEY",
+        ),
+    )
+
+
+def _check_personal(entries: Iterable[bytes], caller: Caller) -> None:
+    """Refuses entries with personal fields in the clear to whoever may not see those."""
+    if not caller.sees_personal and any(in_the_clear(opened(entry).event) for entry in entries):
+        raise BadRequest(
+            403,
+            "FORBIDDEN",
+            Text(
+                "该组条目含个人信息；请使用有 personal:read 的密钥",
+                "An entry of this bundle holds personal fields; use a key with the scope personal:read",
+            ),
+        )
+
+
+def _check_lengths(entries: Iterable[bytes], first: int) -> None:
+    """Refuses a bundle with an entry whose length does not fit into its 16 bits."""
+    for position, entry in enumerate(entries, first):
+        if len(entry) > LONGEST_BUNDLED_ENTRY:
+            raise BadRequest(
+                501,
+                "TOO_LONG",
+                Text(
+                    f"位置 {position} 的条目有 {len(entry)} 字节，条目组最多容纳 {LONGEST_BUNDLED_ENTRY} 字节；"
+                    "请用 GraphQL 的 Ledger.receipt 查询它，并以更窄的条目组查询其前的条目",
+                    f"The entry at position {position} has {len(entry)} bytes, and a bundle's entry at most "
+                    f"{LONGEST_BUNDLED_ENTRY}; ask GraphQL's Ledger.receipt for it, and narrower bundles for those before it",
+                ),
+            )
