@@ -19,7 +19,8 @@ from eventsourcing.postgres import PostgresDatastore
 from benchmarks.harness import AtLeast, Comparison, Result, a_system, scaled
 from caseledger.wiring import System
 from ledger.entry import Draft, canonical
-from ledger.tree import Proofs
+from ledger.merkle import leaf_hash, verify_inclusion
+from ledger.tree import Receipt
 
 CLIENTS: Final = 64
 APPENDS: Final = 1_920
@@ -30,7 +31,8 @@ BATCHES: Final = 5
 DATA: Final = canonical({"text": "x" * 189})
 """200 bytes."""
 
-Append = Callable[[Sequence[DCBEvent], DCBAppendCondition], object]
+Append = Callable[[Sequence[DCBEvent], DCBAppendCondition], int | list[Receipt]]
+"""Gives the last position, or the receipts."""
 
 
 def run() -> Iterator[Result]:
@@ -67,13 +69,11 @@ def run() -> Iterator[Result]:
 
 
 def _ours(system: System) -> Append:
-    """Appends and fetches the receipts of what was appended."""
-    recorder, proofs = system.ledger.recorder, Proofs(system.pool)
+    """Appends and makes the receipts of what was appended."""
+    recorder = system.ledger.recorder
 
-    def append(events: Sequence[DCBEvent], condition: DCBAppendCondition) -> None:
-        last = recorder.append(events, condition)
-        receipts = proofs.receipts(range(last - len(events) + 1, last + 1))
-        assert len(receipts) == len(events), "an appended event has no receipt"
+    def append(events: Sequence[DCBEvent], condition: DCBAppendCondition) -> list[Receipt]:
+        return recorder.append_with_receipts(events, condition).receipts()
 
     return append
 
@@ -94,13 +94,11 @@ def _by_clients(append: Append, clients: int, total: int) -> float:
     """Single events by so many clients at once, each waiting for one answer before it sends the next."""
     lots = [[_events(1) for _ in range(max(1, total // clients))] for _ in range(clients)]
     begin = threading.Barrier(clients + 1)
-    done: list[int] = []
+    answers: list[list[int | list[Receipt]]] = []
 
     def client(lot: Sequence[Sequence[DCBEvent]]) -> None:
         begin.wait()
-        for events in lot:
-            append(events, _unless(events))
-        done.append(len(lot))
+        answers.append([append(events, _unless(events)) for events in lot])
 
     threads = [threading.Thread(target=client, args=(lot,)) for lot in lots]
     for thread in threads:
@@ -110,16 +108,30 @@ def _by_clients(append: Append, clients: int, total: int) -> float:
     for thread in threads:
         thread.join()
     taken = perf_counter() - begun
-    assert sum(done) == sum(map(len, lots)), "a client failed"
-    return sum(done) / taken
+    done = sum(map(len, answers))
+    assert done == sum(map(len, lots)), "a client failed"
+    for each in answers:
+        _check(each[-1], 1)
+    return done / taken
 
 
 def _in_batches(append: Append, size: int) -> float:
     batches = [_events(size) for _ in range(BATCHES)]
     begun = perf_counter()
-    for events in batches:
-        append(events, _unless(events))
-    return BATCHES * size / (perf_counter() - begun)
+    answers = [append(events, _unless(events)) for events in batches]
+    taken = perf_counter() - begun
+    for answer in answers:
+        _check(answer, size)
+    return BATCHES * size / taken
+
+
+def _check(answer: int | list[Receipt], events: int) -> None:
+    """What was answered with receipts has one for each event, and the last one holds."""
+    if isinstance(answer, list):
+        assert len(answer) == events, "an appended event has no receipt"
+        last = answer[-1]
+        signed = last.checkpoint
+        assert verify_inclusion(leaf_hash(last.entry), last.position - 1, signed.size, last.proof, signed.root)
 
 
 def _unless(events: Sequence[DCBEvent]) -> DCBAppendCondition:

@@ -15,10 +15,11 @@ from typing import Any, Protocol, TypeAlias
 
 from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQueryItem
 from eventsourcing.persistence import IntegrityError, ProgrammingError
-from psycopg import Connection, Pipeline
-from psycopg.rows import TupleRow
+from psycopg import Pipeline
 
-Database: TypeAlias = Connection[TupleRow]
+from ledger.migrations import Database
+from ledger.tree import Growth, Receipt
+
 Seal: TypeAlias = Callable[[DCBEvent, int, datetime], bytes]
 """Forms the bytes that are stored, from the event, its position and its instant (UTC)."""
 Clock: TypeAlias = Callable[[], datetime]
@@ -57,15 +58,35 @@ class Append:
     """The data subject whose key is destroyed in the same transaction (`ledger.sealing`)."""
 
 
-Result: TypeAlias = "int | AlreadyAppended | IntegrityError"
-"""The position of an append's last event, or why it was refused."""
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """An append that is durable: the positions of its first event and its last."""
+
+    first: int
+    last: int
+    growth: Growth | None = None
+    """What its group brought to the tree; None in a store without one. It holds the whole group's entries: let it go."""
+
+    def receipts(self) -> list[Receipt]:
+        """The receipts of its events, in order, under its group's checkpoint; none in a store without a tree.
+
+        They are made now, by whoever asks, from memory alone.
+        """
+        return self.growth.receipts(self.first, self.last) if self.growth else []
+
+
+Result: TypeAlias = "Appended | AlreadyAppended | IntegrityError"
+"""What came of an append, or why it was refused."""
 
 
 class Tree(Protocol):
     """What is kept beside the entries in the same transaction (`ledger.tree`)."""
 
-    def extend(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> None:
-        """Takes in the entries that got the positions from `first` on, under the head lock."""
+    def extend(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
+        """Takes in the entries that got the positions from `first` on, under the head lock.
+
+        What it gives proves nothing before the commit.
+        """
 
     def keep(self) -> None:
         """Says that what was taken in last is committed; without it, it was not."""
@@ -81,7 +102,7 @@ class _Turn:
     failing: set[int]
     accepted: list[tuple[int, Append]] = field(default_factory=list)
     tags: set[str] = field(default_factory=set)
-    results: list[Result] = field(default_factory=list)
+    growth: Growth | None = None
 
 
 def append_group(
@@ -96,13 +117,12 @@ def append_group(
     # own, so those behind the lock see all that was committed before it was had.
     with database.pipeline() as pipeline, database.transaction():
         turn = _take_turn(database, pipeline, group, clock)
-        for place, append in enumerate(group):
-            turn.results.append(_admit(turn, place, append))
+        admitted = [_admit(turn, place, append) for place, append in enumerate(group)]
         if turn.accepted:
             _write(database, turn, seal, tree)
     if tree and turn.accepted:
         tree.keep()
-    return turn.results
+    return [Appended(each.start, each.stop - 1, turn.growth) if isinstance(each, range) else each for each in admitted]
 
 
 def _take_turn(database: Database, pipeline: Pipeline, group: Sequence[Append], clock: Clock) -> _Turn:
@@ -126,7 +146,7 @@ def _take_turn(database: Database, pipeline: Pipeline, group: Sequence[Append], 
     )
 
 
-def _admit(turn: _Turn, place: int, append: Append) -> Result:
+def _admit(turn: _Turn, place: int, append: Append) -> range | AlreadyAppended | IntegrityError:
     """Gives an append its positions, or says why it gets none."""
     once = append.once
     if once and (earlier := turn.kept.get((once.holder, once.key))):
@@ -139,7 +159,7 @@ def _admit(turn: _Turn, place: int, append: Append) -> Result:
     turn.position += len(append.events)
     if once:
         turn.kept[once.holder, once.key] = AlreadyAppended(first, turn.position, once.input_sha256)
-    return turn.position
+    return range(first, turn.position + 1)
 
 
 def _meets(turn: _Turn, condition: DCBAppendCondition) -> bool:
@@ -179,7 +199,7 @@ def _write(database: Database, turn: _Turn, seal: Seal, tree: Tree | None) -> No
     for subject in [append.destroys for _, append in turn.accepted if append.destroys]:
         database.execute(_DESTROY, [subject])
     if tree:
-        tree.extend(database, numbered[0][0], entries, turn.recorded_at)
+        turn.growth = tree.extend(database, numbered[0][0], entries, turn.recorded_at)
     database.execute(_MOVE_HEAD, {"position": turn.position, "recorded_at": turn.recorded_at})
 
 

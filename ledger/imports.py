@@ -15,7 +15,7 @@ from typing import Final
 from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBSequencedEvent
 
 from domain.callers import Caller, Role
-from ledger.appending import AlreadyAppended, Once
+from ledger.appending import AlreadyAppended, Appended, Once
 from ledger.entry import seal
 from ledger.migrations import Migration, Pool
 from ledger.recorder import PostgresRecorder
@@ -86,20 +86,21 @@ class Rehearsal(PostgresRecorder):
         self._events: list[DCBSequencedEvent] = []
         self._by_tag: defaultdict[str, list[DCBSequencedEvent]] = defaultdict(list)
 
-    def append(
+    def append_with_receipts(
         self,
         events: Sequence[DCBEvent],
         condition: DCBAppendCondition | None = None,
         *,
         once: Once | None = None,
-    ) -> int:
+    ) -> Appended:
         """Takes the events at the positions that they would get; nobody else appends, so no condition fails."""
-        for position, event in enumerate(events, self.head() + 1):
+        first = self.head() + 1
+        for position, event in enumerate(events, first):
             sealed = DCBEvent(event.type, seal(event, position, self._instant()), event.tags)
             self._events.append(DCBSequencedEvent(sealed, position))
             for tag in event.tags:
                 self._by_tag[tag].append(self._events[-1])
-        return self.head()
+        return Appended(first, self.head(), None)
 
     def appended(self, holder: str, key: str) -> AlreadyAppended | None:
         """None: a rehearsal asks for nothing twice."""

@@ -26,7 +26,7 @@ from domain.live import ask, tags_read
 from domain.recorded import Recorded, tags_of
 from domain.requests import REQUESTS, Request, parse_request
 from domain.rulebook import RULEBOOK, Rulebook
-from ledger.appending import AlreadyAppended, Once
+from ledger.appending import AlreadyAppended, Appended, Once
 from ledger.entry import Draft, data_of, draft, new_id, opened
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import Sealed, Seals
@@ -49,6 +49,8 @@ class Recording:
     head: int = 0
     replayed: bool = False
     refusals: tuple[Refusal, ...] = ()
+    appended: Appended | None = None
+    """What was appended now, with its receipts; it holds the entries of its whole group, so it is not to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,14 +249,14 @@ class Ledger:
                 earlier = self.earlier(once) if once else None
                 return earlier or Recording(head=weighed.head, refusals=weighed.refusals)
             try:
-                head = self._append(weighed, once)
+                appended = self._append(weighed, once)
             except AlreadyAppended as kept:
                 return self._replayed(kept, once)
             except IntegrityError:
                 time.sleep(pause)
                 continue
             entries = tuple(made.entry for made in weighed.drafts)
-            return Recording(tuple(opened(entry) for entry in entries), entries, head)
+            return Recording(tuple(opened(entry) for entry in entries), entries, appended.last, appended=appended)
         return self.refuse(
             refusal(
                 Code.CONFLICT,
@@ -265,10 +267,10 @@ class Ledger:
             )
         )
 
-    def _append(self, weighed: Weighed, once: Once | None) -> int:
+    def _append(self, weighed: Weighed, once: Once | None) -> Appended:
         if weighed.destroys:
             return self.recorder.erase(weighed.drafts, weighed.condition, once, weighed.destroys)
-        return self.recorder.append(weighed.drafts, weighed.condition, once=once)
+        return self.recorder.append_with_receipts(weighed.drafts, weighed.condition, once=once)
 
     def earlier(self, once: Once) -> Recording | None:
         found = self.recorder.appended(once.holder, once.key)

@@ -117,6 +117,31 @@ def inclusion_proof(index: int, size: int, look_up: LookUp) -> list[bytes]:
     return _hashes_of(_inclusion_path(index, size), look_up)
 
 
+def inclusion_proofs(leaves: Range, size: int, hashes: Mapping[Node, bytes]) -> list[tuple[bytes, ...]]:
+    """The inclusion proofs of neighbouring leaves, in order, from hashes that hold what they name.
+
+    What they share is made once. For leaves that the tree got last, the frontier before them and the nodes that came
+    with them suffice. Raises ValueError, MissingNode.
+    """
+    if not 0 <= leaves[0] <= leaves[1] <= size:
+        raise ValueError(f"A tree of {size} leaves has the ranges within 0 to {size}; got {leaves[0]} to {leaves[1]}.")
+    proofs: list[tuple[bytes, ...]] = []
+    open_: list[tuple[int, int, tuple[bytes, ...]]] = [(0, size, ())]
+    while open_:
+        begin, end, above = open_.pop()
+        if end <= leaves[0] or leaves[1] <= begin:
+            continue
+        if end - begin == 1:
+            proofs.append(above)
+            continue
+        middle = _split(begin, end)
+        if middle < leaves[1]:
+            open_.append((middle, end, (_hash_over((begin, middle), hashes), *above)))
+        if leaves[0] < middle:
+            open_.append((begin, middle, (_hash_over((middle, end), hashes), *above)))
+    return proofs
+
+
 def consistency_proof(first: int, second: int, look_up: LookUp) -> list[bytes]:
     """PROOF(first, D_second) of RFC 9162 §2.1.4.1; of a tree with itself it is empty. Raises ValueError, MissingNode."""
     return _hashes_of(_consistency_path(first, second), look_up)
@@ -309,7 +334,11 @@ def _nodes_under(path: list[Range]) -> list[Node]:
 
 def _hashes_of(path: list[Range], look_up: LookUp) -> list[bytes]:
     hashes = look_up(_nodes_under(path))
-    return [_fold([_hash_of(node, hashes) for node in _subtrees(leaves)]) for leaves in path]
+    return [_hash_over(leaves, hashes) for leaves in path]
+
+
+def _hash_over(leaves: Range, hashes: Mapping[Node, bytes]) -> bytes:
+    return _fold([_hash_of(node, hashes) for node in _subtrees(leaves)])
 
 
 def _fold(hashes: Sequence[bytes]) -> bytes:

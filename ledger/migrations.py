@@ -31,7 +31,8 @@ CHECKOUT_SECONDS = 10
 LOCK_SECONDS = 600
 """Longest wait of a migration for another process that migrates the same schema."""
 
-Pool: TypeAlias = ConnectionPool[Connection[TupleRow]]
+Database: TypeAlias = Connection[TupleRow]
+Pool: TypeAlias = ConnectionPool[Database]
 
 _RACES = 5
 

@@ -27,7 +27,7 @@ from eventsourcing.persistence import ProgrammingError
 from psycopg import Connection, Cursor, errors, sql
 from psycopg.rows import TupleRow
 
-from ledger.appending import AlreadyAppended, Append, Clock, Once, Seal, Tree, array
+from ledger.appending import AlreadyAppended, Append, Appended, Clock, Once, Seal, Tree, array
 from ledger.migrations import Pool
 from ledger.sequencer import Sequencer
 
@@ -73,13 +73,23 @@ class PostgresRecorder(DCBRecorder):
         condition's query, AlreadyAppended when ``once`` is kept already, which is looked at first, and
         ProgrammingError when there is no event.
         """
+        return self.append_with_receipts(events, condition, once=once).last
+
+    def append_with_receipts(
+        self,
+        events: Sequence[DCBEvent],
+        condition: DCBAppendCondition | None = None,
+        *,
+        once: Once | None = None,
+    ) -> Appended:
+        """Append as ``append`` does, and return the positions with what proves the entries, without reading back."""
         if not events:
             raise ProgrammingError("append needs at least one event, got none")
         return self._sequencer.append(Append(events, condition, once))
 
     def erase(
         self, events: Sequence[DCBEvent], condition: DCBAppendCondition | None, once: Once | None, subject: str
-    ) -> int:
+    ) -> Appended:
         """Append events and, in the same transaction, destroy the key of a data subject.
 
         Raises what ``append`` raises, and psycopg.errors.RestrictViolation when the subject is under a legal hold.

@@ -27,7 +27,6 @@ from domain.events import Event
 from domain.recorded import Recorded
 from domain.shape import fields_of
 from domain.subjects import subject_of
-from ledger.appending import Database
 from ledger.master_keys import (
     KEY_SIZE,
     Keyring,
@@ -38,7 +37,7 @@ from ledger.master_keys import (
     read_keyring,
     sealed_under,
 )
-from ledger.migrations import Pool
+from ledger.migrations import Database, Pool
 
 ERASED: Final = "[erased]"
 """What stands for a personal field whose subject's key was destroyed."""

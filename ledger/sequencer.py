@@ -16,7 +16,7 @@ from typing import Final
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from ledger.appending import Append, Clock, Result, Seal, Tree, append_group
+from ledger.appending import Append, Appended, Clock, Result, Seal, Tree, append_group
 from ledger.migrations import Pool
 
 MOST_TOGETHER: Final = 1_024
@@ -45,8 +45,8 @@ class Sequencer:
         self._arrived = threading.Condition()
         self._running = False
 
-    def append(self, append: Append) -> int:
-        """Waits until the append is durable and gives the position of its last event.
+    def append(self, append: Append) -> Appended:
+        """Waits until the append is durable.
 
         Raises IntegrityError when its condition does not hold, AlreadyAppended when its key is kept, Overloaded when
         too many wait, and psycopg.Error or PoolTimeout when the database fails: then it is unknown whether it was kept.
@@ -59,7 +59,7 @@ class Sequencer:
             self._waiting.append((append, future))
             self._arrived.notify()
         result = future.result()
-        if isinstance(result, int):
+        if isinstance(result, Appended):
             return result
         raise result
 

@@ -9,14 +9,23 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from ledger.appending import Database
-from ledger.merkle import Frontier, Node, consistency_proof, frontier_nodes, inclusion_nodes, inclusion_proof, leaf_hash
-from ledger.migrations import Pool
+from ledger.merkle import (
+    Frontier,
+    MissingNode,
+    Node,
+    consistency_proof,
+    frontier_nodes,
+    inclusion_nodes,
+    inclusion_proof,
+    inclusion_proofs,
+    leaf_hash,
+)
+from ledger.migrations import Database, Pool
 from ledger.notes import Checkpoint, KeyFileError, Note, Signer
 from ledger.rows import columns
 
@@ -70,14 +79,14 @@ class LedgerTree:
         self._edge = Frontier(0, ())
         self._next = self._edge
 
-    def extend(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> None:
-        """Writes the nodes that the entries complete and a signed checkpoint of the new size."""
-        edge = self._edge if self._edge.size == first - 1 else _edge_of(database, first - 1)
-        self._next, nodes = edge.extend(leaf_hash(entry) for entry in entries)
-        database.execute(_INSERT_NODES, columns(nodes))
-        text = Checkpoint(self._signer.name, self._next.size, self._next.root).text
-        note = Note(text, (self._signer.sign(text),)).encoded.decode()
-        database.execute(_INSERT_CHECKPOINT, [self._next.size, self._next.root, note, recorded_at])
+    def extend(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
+        """Writes the nodes that the entries complete and a signed checkpoint of the new size.
+
+        Entries before them that a process without a tree has appended meanwhile are taken in first.
+        """
+        growth = self._take_in(database, self._edge_at(database, first - 1, recorded_at), entries, recorded_at)
+        self._next = growth.after
+        return growth
 
     def keep(self) -> None:
         self._edge = self._next
@@ -87,16 +96,46 @@ class LedgerTree:
         while True:
             with pool.connection() as database, database.transaction():
                 head = database.execute("SELECT position, recorded_at FROM head FOR UPDATE").fetchone()
-                size = database.execute("SELECT coalesce(max(index) + 1, 0) FROM nodes WHERE level = 0").fetchone()
-                if head is None or size is None or size[0] >= head[0]:
+                size = _size(database)
+                if head is None or size >= head[0]:
                     return
-                rows = database.execute(_ENTRIES_AFTER, [size[0], AT_A_TIME]).fetchall()
-                self.extend(database, size[0] + 1, [data for (data,) in rows], head[1])
+                rows = database.execute(_ENTRIES_AFTER, [size, AT_A_TIME]).fetchall()
+                self.extend(database, size + 1, [data for (data,) in rows], head[1])
             self.keep()
+
+    def _take_in(self, database: Database, before: Frontier, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
+        after, nodes = before.extend(leaf_hash(entry) for entry in entries)
+        text = Checkpoint(self._signer.name, after.size, after.root).text
+        note = Note(text, (self._signer.sign(text),)).encoded.decode()
+        signed = Signed(after.size, after.root, note, recorded_at)
+        database.execute(_INSERT_NODES, columns(nodes))
+        database.execute(_INSERT_CHECKPOINT, [signed.size, signed.root, signed.note, signed.signed_at])
+        return Growth(before, after, nodes, entries, signed)
+
+    def _edge_at(self, database: Database, size: int, recorded_at: datetime) -> Frontier:
+        if self._edge.size == size:
+            return self._edge
+        try:
+            return _edge_of(database, size)
+        except MissingNode:
+            edge = _edge_of(database, min(size, _size(database)))
+        while edge.size < size:
+            rows = database.execute(_ENTRIES_AFTER, [edge.size, min(AT_A_TIME, size - edge.size)]).fetchall()
+            if not rows:
+                raise MissingNode((0, edge.size))
+            edge = self._take_in(database, edge, [data for (data,) in rows], recorded_at).after
+        return edge
 
 
 def _edge_of(database: Database, size: int) -> Frontier:
     return Frontier.of(size, look_up(database, frontier_nodes(size)))
+
+
+def _size(database: Database) -> int:
+    """The leaves that are in."""
+    row = database.execute("SELECT coalesce(max(index) + 1, 0) FROM nodes WHERE level = 0").fetchone()
+    size: int = row[0] if row else 0
+    return size
 
 
 def look_up(database: Database, nodes: Sequence[Node]) -> Mapping[Node, bytes]:
@@ -122,6 +161,37 @@ class Receipt:
     entry: bytes
     proof: tuple[bytes, ...]
     checkpoint: Signed
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What a group of appends brought to the tree: all that proves its entries under its checkpoint."""
+
+    before: Frontier
+    after: Frontier
+    nodes: Sequence[tuple[int, int, bytes]]
+    """Level, index and hash of each node that the entries completed."""
+    entries: Sequence[bytes]
+    checkpoint: Signed
+    _known: dict[Node, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def receipts(self, first: int, last: int) -> list[Receipt]:
+        """The receipts of the group's entries at these positions. Raises MissingNode for others."""
+        skipped = self.before.size + 1
+        proofs = inclusion_proofs((first - 1, last), self.after.size, self._hashes())
+        entries = self.entries[first - skipped : last - skipped + 1]
+        return [
+            Receipt(position, entry, proof, self.checkpoint)
+            for position, entry, proof in zip(range(first, last + 1), entries, proofs, strict=True)
+        ]
+
+    def _hashes(self) -> Mapping[Node, bytes]:
+        if not self._known:
+            made = dict(zip(frontier_nodes(self.before.size), self.before.hashes, strict=True))
+            made.update({(level, index): hash_ for level, index, hash_ in self.nodes})
+            # At one stroke: several members of the group may ask at once.
+            self._known.update(made)
+        return self._known
 
 
 class Proofs:

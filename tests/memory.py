@@ -7,7 +7,7 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBSequencedEven
 from eventsourcing.dcb.popo import InMemoryDCBRecorder
 from eventsourcing.persistence import ProgrammingError
 
-from ledger.appending import AlreadyAppended, Once, Seal
+from ledger.appending import AlreadyAppended, Appended, Once, Seal
 from ledger.entry import seal
 
 
@@ -32,6 +32,16 @@ class MemoryRecorder(InMemoryDCBRecorder):
         once: Once | None = None,
     ) -> int:
         """Append the events, all or none, and return the position of the last; raises what PostgresRecorder raises."""
+        return self.append_with_receipts(events, condition, once=once).last
+
+    def append_with_receipts(
+        self,
+        events: Sequence[DCBEvent],
+        condition: DCBAppendCondition | None = None,
+        *,
+        once: Once | None = None,
+    ) -> Appended:
+        """Append as `append` does; there is no tree here, so there are no receipts."""
         if not events:
             raise ProgrammingError("append needs at least one event, got none")
         with self._database_lock:
@@ -43,7 +53,7 @@ class MemoryRecorder(InMemoryDCBRecorder):
             self._recorded_at = recorded_at
             if once:
                 self._kept[once.holder, once.key] = first, last, once.input_sha256
-            return last
+            return Appended(first, last)
 
     def _sealed(self, events: Sequence[DCBEvent], first: int, recorded_at: datetime) -> list[DCBEvent]:
         numbered = enumerate(events, start=first)

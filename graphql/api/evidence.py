@@ -11,6 +11,7 @@ from api.scalars import DateTime, Position
 from domain.text import Text
 from ledger import tree
 from ledger.entry import opened
+from ledger.ledger import Recording
 from ledger.merkle import leaf_hash
 from ledger.sealing import in_the_clear
 
@@ -62,7 +63,16 @@ def receipts(info: Info, positions: Sequence[int], size: int | None = None) -> l
     An entry is given as it was hashed, its personal fields sealed. An old one that has them in the clear is for those who
     may see them.
     """
-    found = info.context.proofs.receipts(positions, size)
+    return _given(info, info.context.proofs.receipts(positions, size))
+
+
+def receipts_of(info: Info, made: Recording) -> list[Receipt]:
+    """The receipts of what was recorded, under the checkpoint that was signed with it; or, of a replayed request, the newest."""
+    found = made.appended.receipts() if made.appended else []
+    return _given(info, found) if found else receipts(info, [event.position for event in made.events])
+
+
+def _given(info: Info, found: Sequence[tree.Receipt]) -> list[Receipt]:
     if not info.context.caller.sees_personal and any(in_the_clear(opened(each.entry).event) for each in found):
         raise forbidden("receipt")
     return [_shown(each) for each in found]

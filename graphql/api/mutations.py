@@ -24,11 +24,11 @@ class RecordPayload:
     head: Position
     replayed: bool
     errors: list[RecordError]
-    positions: strawberry.Private[list[int]]
+    made: strawberry.Private[Recording]
 
     @field("The receipts of the events, in their order, under one checkpoint that holds them all.")
     def receipts(self, info: Info) -> list[Receipt] | None:
-        return evidence.receipts(info, self.positions)
+        return evidence.receipts_of(info, self.made)
 
 
 @strawberry.type
@@ -56,7 +56,7 @@ class Mutation:
             head=Position(made.head),
             replayed=made.replayed,
             errors=record_errors(made.refusals, info),
-            positions=[event.position for event in made.events],
+            made=made,
         )
 
     @mutation("Decides a gate and records the decision in one atomic step.")

@@ -7,7 +7,7 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQue
 from eventsourcing.persistence import IntegrityError
 
 from appends import SHA, bare, event, now, once, stored, unless
-from ledger.appending import AlreadyAppended, Append, Once, append_group
+from ledger.appending import AlreadyAppended, Append, Appended, Once, append_group
 from ledger.migrations import Pool
 
 
@@ -44,7 +44,7 @@ def together(pool: Pool, *appends: Append) -> list[object]:
     """The positions of a group's members, or the names of what refused them."""
     with pool.connection() as database:
         results = append_group(database, appends, bare, now, None)
-    return [result if isinstance(result, int) else type(result).__name__ for result in results]
+    return [result.last if isinstance(result, Appended) else type(result).__name__ for result in results]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -118,7 +118,7 @@ def test_of_two_members_under_one_key_the_first_appends_and_the_other_learns_its
             now,
             None,
         )
-    assert (first, other) == (2, 3)
+    assert (first, other) == (Appended(1, 2), Appended(3, 3))
     assert isinstance(again, AlreadyAppended)
     assert (again.first_position, again.last_position, again.input_sha256) == (1, 2, SHA)
     assert stored(pool) == [(1, "X"), (2, "X"), (3, "Z")]

@@ -17,14 +17,14 @@ from psycopg import errors
 
 from appends import NOW, bare, event, now, once, outcome, queued, stored, unless
 from ledger import tree
-from ledger.appending import Database, Tree
+from ledger.appending import Appended, Tree
 from ledger.merkle import verify_consistency, verify_inclusion
-from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
+from ledger.migrations import LEDGER_MIGRATIONS, Database, Pool, migrate, open_pool
 from ledger.notes import KeyFileError, Signer, open_checkpoint
 from ledger.recorder import PostgresRecorder
-from ledger.tree import LedgerTree, Proofs, WrongKey, signer_at
+from ledger.tree import Growth, LedgerTree, Proofs, WrongKey, signer_at
 from naive.tree import path_of, root_of
-from running import at_once
+from running import at_once, wait_until
 
 SIGNER = Signer.generate("caseledger/test")
 CHANGES = {
@@ -200,10 +200,11 @@ class CutOff(LedgerTree):
         self.owner = owner
         self.mended = False
 
-    def extend(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> None:
-        super().extend(database, first, entries, recorded_at)
+    def extend(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
+        growth = super().extend(database, first, entries, recorded_at)
         if not self.mended:
             self.owner.execute("SELECT pg_terminate_backend(%s, 10000)", [database.info.backend_pid])
+        return growth
 
 
 @pytest.mark.parametrize("others", [0, 2])
@@ -293,6 +294,83 @@ def test_an_empty_ledger_has_nothing_to_catch_up_and_proves_nothing(pool: Pool, 
     assert nodes_of(pool) == {}
     assert proofs.checkpoint() is None
     assert proofs.receipts([1]) == []
+
+
+def test_what_a_process_without_a_tree_appends_meanwhile_is_taken_in_with_the_next_append(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "AT_A_TIME", 4)
+    recorder, older = recorder_of(pool), PostgresRecorder(pool, seal=bare, clock=now)
+    recorder.append([event() for _ in range(3)])
+    older.append([event() for _ in range(10)])
+    receipts = recorder.append_with_receipts([event(), event()]).receipts()
+    assert sizes(pool) == [3, 7, 11, 13, 15]
+    assert receipts == Proofs(pool).receipts([14, 15])
+    check(pool)
+
+
+# Receipts that come with the append
+
+
+def appended_by(recorder: PostgresRecorder, lot: int) -> Appended:
+    return recorder.append_with_receipts([event() for _ in range(lot)])
+
+
+def check_receipts(pool: Pool, appended: Appended) -> None:
+    """The receipts are those that are read back, and their proofs hold under a note that the ledger's key signed."""
+    receipts = appended.receipts()
+    assert receipts == Proofs(pool).receipts(range(appended.first, appended.last + 1), receipts[0].checkpoint.size)
+    assert [receipt.position for receipt in receipts] == list(range(appended.first, appended.last + 1))
+    for receipt in receipts:
+        signed = open_checkpoint(receipt.checkpoint.note.encode(), SIGNER.name, SIGNER.verifier).checkpoint
+        leaf = sha256(b"\x00" + receipt.entry).digest()
+        assert verify_inclusion(leaf, receipt.position - 1, signed.size, receipt.proof, signed.root)
+
+
+@pytest.mark.parametrize("before", [0, 1, 2, 5, 8, 100])
+def test_every_member_of_a_group_gets_the_receipts_that_are_read_back(pool: Pool, before: int) -> None:
+    recorder = recorder_of(pool)
+    if before:
+        recorder.append([event() for _ in range(before)])
+    with ThreadPoolExecutor(9) as threads, queued(recorder) as queue:
+        waiting = []
+        for lot in (1, 3, 1, 7, 2, 1):
+            waiting.append(threads.submit(appended_by, recorder, lot))
+            wait_until(lambda: queue.waiting == len(waiting))
+    members = [each.result() for each in waiting]
+    assert [(each.first - before, each.last - before) for each in members] == [
+        (2, 2), (3, 5), (6, 6), (7, 13), (14, 15), (16, 16),
+    ]  # fmt: skip
+    assert {receipt.checkpoint.size for each in members for receipt in each.receipts()} == {before + 16}
+    for each in members:
+        check_receipts(pool, each)
+
+
+def test_receipts_hold_where_two_processes_append_in_turn_and_at_once(database: str, schema: str) -> None:
+    with open_pool(database, schema) as one, open_pool(database, schema) as other:
+        recorders = [recorder_of(one), recorder_of(other)]
+        came = [appended_by(recorders[turn % 2], lot) for turn, lot in enumerate([1, 4, 2, 9, 1, 1])]
+        with ThreadPoolExecutor(8) as threads:
+            came += threads.map(lambda turn: appended_by(recorders[turn % 2], 1 + turn % 5), range(40))
+        for each in came:
+            check_receipts(one, each)
+        check(one)
+
+
+def test_an_append_whose_commit_fails_gives_no_receipts(database: str, pool: Pool) -> None:
+    with psycopg.connect(database, autocommit=True) as owner:
+        kept = CutOff(owner)
+        recorder = recorder_of(pool, kept)
+        with pytest.raises(psycopg.OperationalError):
+            appended_by(recorder, 2)
+        kept.mended = True
+        other = appended_by(recorder_of(pool), 3)
+        check_receipts(pool, other)
+        check_receipts(pool, appended_by(recorder, 2))
+
+
+def test_a_store_without_a_tree_has_no_receipts(pool: Pool) -> None:
+    assert appended_by(PostgresRecorder(pool, seal=bare), 2).receipts() == []
 
 
 # Proofs
