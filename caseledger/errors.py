@@ -9,6 +9,7 @@ Unusable                    the message is one sentence or two: what was found, 
 ├── Unreadable              a file cannot be read, or is of another format
 ├── ImportStopped           an import cannot go on
 ├── CannotReplay            there is no such decision or rulebook version
+├── CannotVerify            evidence, a key or a checkpoint that cannot be looked at
 ├── CannotErase             there is no such person, or a legal hold keeps the data
 ├── LogNotRead              a ledger that is to be witnessed does not answer
 ├── NotWitnessed            a ledger is not the continuation of what its witness saw before
@@ -57,6 +58,10 @@ class SigningKeyError(Unusable):
 
 class MasterKeyUnusable(Unusable):
     """The key that this ledger's personal fields are sealed under cannot be used."""
+
+
+class CannotVerify(Unusable):
+    """Evidence, a key or a checkpoint cannot be looked at, or evidence not be written."""
 
 
 class CannotErase(Unusable):

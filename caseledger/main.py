@@ -153,6 +153,45 @@ def demo(machine: Machine = False) -> None:
     as_table(("role", "for", "key"), filled.keys, of="keys")
 
 
+@app.command()
+def verify(
+    evidence: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="An evidence folder, to be verified without any database.")
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="The ledger's verifier key, or a file of it; by default the folder's."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A checkpoint that was kept: the ledger must still begin with it."),
+    ] = None,
+    machine: Machine = False,
+) -> int:
+    """Recompute every leaf and root from the entries; exit 1 with the first position that does not hold."""
+    from caseledger import verifying
+
+    return 0 if verifying.verify(read_settings(), evidence, key, checkpoint, machine) else FAILED
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(metavar="PATH", help="A name that is free.")],
+    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Format: evidence.")] = "evidence",
+    upto: Annotated[
+        int | None,
+        typer.Option(metavar="POSITION", min=1, help="The last checkpoint that is not beyond this position."),
+    ] = None,
+    machine: Machine = False,
+) -> None:
+    """Write the entries, their checkpoint and the public key into a folder that anyone can verify."""
+    from caseledger import verifying
+
+    if format_ != "evidence":
+        raise typer.TyperException(f"--format is evidence; got {format_}")
+    verifying.export_evidence(read_settings(), out, upto, machine)
+
+
 Phone = Annotated[
     str | None, typer.Option("--phone", metavar="NUMBER", help="The complainant's number; - reads it from stdin.")
 ]

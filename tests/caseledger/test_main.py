@@ -22,6 +22,8 @@ COMMANDS = (
     ["import"],
     ["status"],
     ["demo"],
+    ["verify"],
+    ["export"],
     ["erase"],
     ["hold"],
     ["rotate-master-key"],

@@ -1,0 +1,87 @@
+"""Verification of a whole ledger: every entry's bytes, its place and time, and the tree over all, up to a signed root.
+
+An `Auditor` takes entries in their order and keeps nothing but the tree's right edge, so memory does not grow. It needs no
+database: `ledger.verify_database` feeds it from one and compares what the database keeps beside the entries;
+`ledger.evidence` feeds it from a folder. The first position that does not hold ends it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from ledger.entry import canonical
+from ledger.merkle import Frontier, leaf_hash
+from ledger.notes import Checkpoint, MalformedNote, UnverifiedNote, Verifier, open_checkpoint
+
+MEMBERS: Final = frozenset(
+    ("data", "effectiveOn", "historical", "id", "position", "recordedAt", "recordedBy", "tags", "type")
+)
+_DECODER: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+class Broken(Exception):
+    """The first position that does not hold, and what is wrong there."""
+
+    def __init__(self, position: int, why: str) -> None:
+        super().__init__(f"Position {position} does not hold: {why}.")
+        self.position = position
+        self.why = why
+
+
+class Auditor:
+    """Recomputes leaves and roots of entries that are given in order, from position 1 on."""
+
+    def __init__(self) -> None:
+        self.edge = Frontier(0, ())
+        self.recorded_at = ""
+        """The instant of the last entry, as it is written there."""
+
+    @property
+    def position(self) -> int:
+        return self.edge.size
+
+    def take(self, entries: Sequence[bytes]) -> tuple[list[dict[str, Any]], list[tuple[int, int, bytes]]]:
+        """What the next entries state, and the nodes (level, index, hash) that they complete. Raises Broken."""
+        stated = [self._state(entry, position) for position, entry in enumerate(entries, self.position + 1)]
+        self.edge, nodes = self.edge.extend(map(leaf_hash, entries))
+        return stated, nodes
+
+    def _state(self, entry: bytes, position: int) -> dict[str, Any]:
+        try:
+            stated = _DECODER.decode(entry)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise Broken(position, "its entry is no JSON object") from None
+        if canonical(stated) != entry:
+            raise Broken(position, "its entry is not written canonically (RFC 8785)")
+        if stated.keys() - {"version"} != MEMBERS:
+            raise Broken(position, "its entry has other members than an entry has")
+        if stated["position"] != position:
+            raise Broken(position, f"the entry there says that it is at position {stated['position']}")
+        if not isinstance(stated["recordedAt"], str) or stated["recordedAt"] < self.recorded_at:
+            raise Broken(position, f"it was recorded at {stated['recordedAt']}, before the one before it")
+        self.recorded_at = stated["recordedAt"]
+        return stated
+
+    def check(self, checkpoint: Checkpoint, source: str = "its checkpoint") -> None:
+        """That the tree of the entries taken so far is that of a checkpoint of this size. Raises Broken."""
+        if checkpoint.size != self.position:
+            raise Broken(
+                min(checkpoint.size, self.position) + 1,
+                f"{source} is of {checkpoint.size} entries, and there are {self.position}",
+            )
+        if checkpoint.root != self.edge.root:
+            raise Broken(self.position, f"the root of the entries up to it is not that of {source}")
+
+
+def checkpoint_of(note: bytes, verifier: Verifier, position: int, source: str = "its checkpoint") -> Checkpoint:
+    """The checkpoint of a signed note, if the ledger's key signed it. Raises Broken at this position."""
+    try:
+        return open_checkpoint(note, verifier.name, verifier).checkpoint
+    except (MalformedNote, UnverifiedNote) as wrong:
+        raise Broken(position, f"{source} is not signed by {verifier}: {str(wrong).rstrip('.')}") from None
+
+
+def stops(first: int, last: int, sizes: Iterable[int]) -> list[int]:
+    """Where a run of entries from `first` to `last` is to be halted to compare roots: at these sizes, and at its end."""
+    return sorted({last, *(size for size in sizes if first <= size <= last)})
