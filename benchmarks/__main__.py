@@ -11,6 +11,7 @@ BENCHMARKS: Final = {
     "asof": "benchmarks.asof",
     "import": "benchmarks.importing",
     "append": "benchmarks.append",
+    "verify": "benchmarks.verify",
 }
 """The module of each benchmark, by its name."""
 

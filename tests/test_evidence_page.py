@@ -1,0 +1,72 @@
+"""The artefacts of docs/evidence.md hold by what the page says, checked without any code of the ledger."""
+
+import json
+import re
+from base64 import b64decode
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+PAGE: Final = (Path(__file__).parents[1] / "docs" / "evidence.md").read_text(encoding="utf-8")
+BLOCKS: Final = dict(re.findall(r"```(?:json|text) ([^\n]+)\n(.*?)```", PAGE, re.DOTALL))
+
+
+def leaf(entry: str) -> bytes:
+    return sha256(b"\x00" + entry.removesuffix("\n").encode()).digest()
+
+
+def folded(position: int, size: int, hashes: list[bytes]) -> bytes:
+    result, fn, sn = hashes[0], position - 1, size - 1
+    for other in hashes[1:]:
+        if fn % 2 or fn == sn:
+            result = sha256(b"\x01" + other + result).digest()
+            while not fn % 2 and fn:
+                fn, sn = fn // 2, sn // 2
+        else:
+            result = sha256(b"\x01" + result + other).digest()
+        fn, sn = fn // 2, sn // 2
+    assert sn == 0
+    return result
+
+
+def root() -> bytes:
+    return b64decode(BLOCKS["checkpoint"].split("\n")[2])
+
+
+def test_the_page_shows_each_artefact_once() -> None:
+    assert set(BLOCKS) == {"entry 6", "leaf 6", "checkpoint", "verifier", "receipt 5", "entry 7"}
+
+
+def test_the_entries_are_canonical() -> None:
+    for name in ("entry 6", "entry 7"):
+        written = json.dumps(json.loads(BLOCKS[name]), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        assert written == BLOCKS[name].removesuffix("\n")
+
+
+def test_the_leaf_is_that_of_the_entry() -> None:
+    assert leaf(BLOCKS["entry 6"]).hex() == BLOCKS["leaf 6"].strip()
+
+
+def test_the_checkpoint_is_signed_by_the_key() -> None:
+    name, key_id, encoded = BLOCKS["verifier"].strip().split("+", 2)
+    kind, public = b64decode(encoded)[:1], b64decode(encoded)[1:]
+    assert sha256(name.encode() + b"\n" + kind + public).digest()[:4].hex() == key_id
+    text, _, signature = BLOCKS["checkpoint"].partition("\n\n")
+    dash, signer, value = signature.strip().split(" ")
+    assert (dash, signer, b64decode(value)[:4].hex()) == ("—", name, key_id)
+    Ed25519PublicKey.from_public_bytes(public).verify(b64decode(value)[4:], f"{text}\n".encode())
+
+
+def test_the_receipt_leads_to_the_signed_root_and_no_other_place_does() -> None:
+    hashes = [bytes.fromhex(line) for line in BLOCKS["receipt 5"].split()]
+    assert folded(5, 7, hashes) == root()
+    assert folded(5, 7, [leaf("{}"), *hashes[1:]]) != root()
+    assert hashes[1] == leaf(BLOCKS["entry 6"])
+    assert hashes[2] == leaf(BLOCKS["entry 7"])
+
+
+def test_what_was_erased_is_named_by_its_random_id() -> None:
+    subject = json.loads(BLOCKS["entry 7"])["data"]["subject"]
+    assert json.loads(BLOCKS["entry 6"])["data"]["complainantPhone"].startswith(f"sealed:1:{subject}:")
