@@ -12,7 +12,7 @@ from domain.identifiers import instant_text
 from ledger.migrations import Database, Pool
 from ledger.notes import Checkpoint, Verifier
 from ledger.rows import columns
-from ledger.verify import Auditor, Broken, checkpoint_of, stops
+from ledger.verify import Auditor, Broken, Stated, checkpoint_of, stops
 
 PAGE: Final = 2_000
 
@@ -93,17 +93,17 @@ class _Verification:
                 raise Broken(position, f"there is no event; the next is at position {found}")
         stated, nodes = self._auditor.take([row[3] for row in rows])
         for (position, type_, tags, _, recorded_at), states in zip(rows, stated, strict=True):
-            if type_ != states["type"]:
-                raise Broken(position, f"the column type says {type_}, its entry {states['type']}")
-            if tags != states["tags"]:
+            if type_ != states.type:
+                raise Broken(position, f"the column type says {type_}, its entry {states.type}")
+            if tags != states.tags:
                 raise Broken(position, "the column tags says other than its entry")
-            if instant_text(recorded_at) != states["recordedAt"]:
-                raise Broken(position, f"the column recorded_at says other than its entry, {states['recordedAt']}")
+            if instant_text(recorded_at) != states.recorded_at:
+                raise Broken(position, f"the column recorded_at says other than its entry, {states.recorded_at}")
         self._tags(stated)
         self._nodes(nodes)
 
-    def _tags(self, stated: list[dict[str, Any]]) -> None:
-        wanted = [(tag, each["position"]) for each in stated for tag in each["tags"]]
+    def _tags(self, stated: list[Stated]) -> None:
+        wanted = [(tag, each.position) for each in stated for tag in each.tags]
         if wanted and (missing := self._rows(_MISSING_TAGS, columns(wanted))):
             raise Broken(
                 missing[0][0], "the table tags lacks one of its tags, so whoever looks for it misses the event"
