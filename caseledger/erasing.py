@@ -12,8 +12,8 @@ from domain.callers import Caller, Role
 from domain.events import SubjectErased
 from ledger import rotation
 from ledger.erasure import Erasure, Named, Subject
+from ledger.files import KeyFileError
 from ledger.master_keys import MasterKeyError
-from ledger.notes import KeyFileError
 
 OPERATOR: Final = Caller(role=Role.REGULATOR, holder="cli", scopes=frozenset({"personal:erase"}))
 """Who erases by the command line: whoever may work on the ledger's home. No key has this id."""

@@ -1,15 +1,13 @@
 """`caseledger replay`: how a replay is asked for and what it prints."""
 
-import sys
 from typing import Final
 
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from caseledger.errors import CannotReplay
 from caseledger.replaying import Report, count, replay_all, replay_one
-from caseledger.reporting import as_json, as_table, note
+from caseledger.reporting import as_json, as_table, note, progress
 from caseledger.settings import Settings
 from caseledger.wiring import open_system
 from domain.rulebook import RULEBOOK, Version
@@ -36,7 +34,7 @@ def replay_decisions(
                     raise CannotReplay(f"There is no decision {shown(decision)}.")
             else:
                 total = count(system.pool, upto)
-                with _progress(machine) as bar:
+                with progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), machine=machine) as bar:
                     task = bar.add_task("decisions", total=total)
                     report = replay_all(
                         system.pool, settings.schema, version=version, upto=upto,
@@ -54,13 +52,6 @@ def _named(rulebook: str | None) -> Version | None:
         legal = ", ".join(each.version for each in RULEBOOK.versions)
         raise CannotReplay(f"There is no rulebook version {shown(rulebook)}; there are {legal}.")
     return version
-
-
-def _progress(machine: bool) -> Progress:
-    """A bar on a terminal, nothing in a pipe."""
-    hidden = machine or not sys.stderr.isatty()
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True)
 
 
 def _print(report: Report, version: Version | None, machine: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 
 from domain.identifiers import instant_text
@@ -15,6 +16,12 @@ from domain.identifiers import instant_text
 def note(text: str) -> None:
     """A line for the person at the terminal, beside what the command gives."""
     print(text, file=sys.stderr, flush=True)
+
+
+def progress(*columns: ProgressColumn, machine: bool) -> Progress:
+    """A bar of these columns on a terminal; nothing in a pipe, or where a program reads."""
+    hidden = machine or not sys.stderr.isatty()
+    return Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True)
 
 
 def as_json(value: Mapping[str, Any]) -> None:

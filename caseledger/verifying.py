@@ -1,24 +1,20 @@
 """`caseledger verify` and `caseledger export --format evidence`."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TextColumn
+from rich.progress import MofNCompleteColumn, TextColumn
 
 from caseledger.errors import CannotVerify
-from caseledger.reporting import as_json, note
+from caseledger.reporting import as_json, note, progress
 from caseledger.settings import Settings
 from caseledger.wiring import open_system
-from ledger.evidence import NoEvidence, evidence_key, verify_evidence, write_evidence
+from ledger.evidence import LONGEST_NOTE, NoEvidence, evidence_key, verify_evidence, write_evidence
 from ledger.notes import Checkpoint, MalformedKey, MalformedNote, UnverifiedNote, Verifier, open_checkpoint
+from ledger.tree import verifier_of
 from ledger.verify import Broken
-from ledger.verify_database import verifier_of, verify_database
-
-LONGEST: Final = 100_000
+from ledger.verify_database import verify_database
 
 
 def verify(settings: Settings, evidence: Path | None, key: str | None, checkpoint: Path | None, machine: bool) -> bool:
@@ -97,17 +93,16 @@ def _of_folder(
 
 
 def _key(given: str) -> Verifier:
-    """The key of its text, or of a file that holds it."""
     try:
-        return Verifier.parse(given if "+" in given else Path(given).read_text(encoding="utf-8").strip())
-    except (MalformedKey, OSError, UnicodeDecodeError):
+        return Verifier.given(given)
+    except MalformedKey:
         raise CannotVerify("--key is a verifier key, NAME+ID+BASE64 as /tlog/key gives it, or a file of it.") from None
 
 
 def _kept(file: Path, verifier: Verifier) -> Checkpoint:
     try:
         with file.open("rb") as opened:
-            message = opened.read(LONGEST)
+            message = opened.read(LONGEST_NOTE)
     except OSError as error:
         raise CannotVerify(f"{file} cannot be read ({error.strerror}).") from None
     try:
@@ -118,9 +113,6 @@ def _kept(file: Path, verifier: Verifier) -> Checkpoint:
 
 @contextmanager
 def _progress(machine: bool) -> Iterator[Callable[[int], None]]:
-    """A count on a terminal, nothing in a pipe."""
-    hidden = machine or not sys.stderr.isatty()
-    columns = (TextColumn("entries"), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True) as bar:
+    with progress(TextColumn("entries"), MofNCompleteColumn(), machine=machine) as bar:
         task = bar.add_task("entries", total=None)
         yield lambda done: bar.advance(task, done)

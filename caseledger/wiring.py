@@ -15,12 +15,12 @@ from caseledger.reporting import note
 from caseledger.settings import Settings, described
 from domain.text import shown
 from ledger.entry import seal
+from ledger.files import KeyFileError
 from ledger.imports import IMPORT_MIGRATIONS
 from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
 from ledger.master_keys import MasterKeyError
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
-from ledger.notes import KeyFileError
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
 from ledger.snapshots import Snapshots

@@ -9,7 +9,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -19,10 +19,10 @@ import msgspec
 
 from caseledger.errors import LogNotRead, NotWitnessed, Unusable
 from caseledger.reporting import note as say
+from ledger.files import KeyFileError, replace_whole
 from ledger.merkle import Tile
 from ledger.notes import (
     Cosigner,
-    KeyFileError,
     MalformedKey,
     MalformedNote,
     OpenedCheckpoint,
@@ -105,10 +105,7 @@ def _continued(state: State, message: bytes, log: _Log) -> OpenedCheckpoint:
 
 def _cosigner(path: Path) -> Cosigner:
     try:
-        if not path.exists():
-            with suppress(KeyFileError):
-                Cosigner.kept_at(path, f"caseledger-witness/{secrets.token_hex(6)}")
-        return Cosigner.read(path)
+        return Cosigner.read_or_made(path, f"caseledger-witness/{secrets.token_hex(6)}")
     except KeyFileError as error:
         raise Unusable(str(error)) from None
     except OSError as error:
@@ -121,9 +118,7 @@ def _stated(log_key: str | None) -> Verifier | None:
     if log_key is None:
         return None
     try:
-        with suppress(OSError, UnicodeDecodeError):
-            log_key = Path(log_key).read_text(encoding="utf-8").strip()
-        return Verifier.parse(log_key)
+        return Verifier.given(log_key)
     except MalformedKey as error:
         raise Unusable(f"--log-key is a verifier key or a file of one: {error}") from None
 
@@ -153,18 +148,8 @@ def _read(path: Path) -> State | None:
 
 def _write(path: Path, content: bytes) -> None:
     """The file whole and on the disk, or as it was."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        replace_whole(path, content)
     except OSError as error:
         raise Unusable(f"{path} cannot be written ({error.strerror}); nothing is cosigned.") from None
 

@@ -20,22 +20,13 @@ def complainant(phone: str) -> str:
     return f"complainant:{bare or phone}"
 
 
-def complaint(complaint_id: str) -> str:
-    """Who made a complaint that names no telephone number."""
-    return f"complaint:{complaint_id}"
-
-
-def representative(uscc: str, name: str) -> str:
-    return f"representative:{uscc}:{name}"
-
-
 def subject_of(event: Event) -> str | None:
     """Whose personal fields these are; None for an event that has none."""
     if isinstance(event, EnterpriseRegistered) and event.legal_representative is not None:
-        return representative(event.uscc, event.legal_representative)
+        return f"representative:{event.uscc}:{event.legal_representative}"
     if isinstance(event, ComplaintReceived):
         if event.complainant_phone is not None:
             return complainant(event.complainant_phone)
         if event.summary is not None:
-            return complaint(event.complaint_id)
+            return f"complaint:{event.complaint_id}"
     return None

@@ -20,9 +20,7 @@ from ledger.appending import Once
 from ledger.entry import draft
 from ledger.ledger import Ledger, Recording, Weighed, bad_key
 from ledger.migrations import Pool
-from ledger.sealing import Sealer
-
-SUBJECT_TAG: Final = "subject:"
+from ledger.sealing import SUBJECT_TAG, Sealer, erasure_of, subject_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +107,9 @@ class Erasure:
         if found.hold is not None:
             return Weighed(refusals=(_held(found.hold, _path(named)),), head=head)
         event = SubjectErased(subject=found.id, requested_by=caller.signature, ground=ground)
-        tag = SUBJECT_TAG + found.id
-        made = draft(event, (tag,), self._ledger.today, caller.signature)
+        made = draft(event, (subject_tag(found.id),), self._ledger.today, caller.signature)
         # Data that come in meanwhile are erased as well; another erasure of the same subject is not made twice.
-        item = DCBQueryItem(tags=[tag], types=[SubjectErased.__name__])
-        condition = DCBAppendCondition(DCBQuery([item]), after=head)
+        condition = DCBAppendCondition(DCBQuery([erasure_of(found.id)]), after=head)
         return Weighed((made,), condition, head=head, destroys=found.id)
 
     def _id_of(self, named: Named) -> str | None:
@@ -133,12 +129,11 @@ class Erasure:
 
     def _kept(self, id_: str) -> Subject | None:
         with self._pool.connection() as database:
-            row = database.execute(_KEPT, [SUBJECT_TAG + id_, id_]).fetchone()
+            row = database.execute(_KEPT, [subject_tag(id_), id_]).fetchone()
         return Subject(*row) if row else None
 
     def _absent(self, id_: str | None, path: str) -> Refusal:
-        query = DCBQuery([DCBQueryItem(tags=[f"{SUBJECT_TAG}{id_}"], types=[SubjectErased.__name__])])
-        if id_ and (done := list(self._ledger.recorder.read(query))):
+        if id_ and (done := list(self._ledger.recorder.read(DCBQuery([erasure_of(id_)])))):
             at = done[0].position
             return refusal(Code.WRONG_STATE, path, f"该个人已于位置 {at} 销毁", f"Erased already, at position {at}")
         return refusal(

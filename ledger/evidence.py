@@ -15,7 +15,8 @@ from typing import Final
 
 from ledger.migrations import Pool
 from ledger.notes import Checkpoint, MalformedKey, Verifier
-from ledger.verify import Auditor, Broken, checkpoint_of, stops
+from ledger.tree import verifier_of
+from ledger.verify import Auditor, Broken, checkpoint_of, halted
 
 VERIFIER: Final = "verifier"
 CHECKPOINT: Final = "checkpoint"
@@ -39,10 +40,9 @@ def write_evidence(
         raise NoEvidence(f"{folder} exists already: give a name that is free.")
     with pool.connection() as database:
         row = database.execute(_CHECKPOINT, {"upto": upto}).fetchone()
-        key = database.execute("SELECT verifier FROM log_key").fetchone()
-    if row is None or key is None:
+        verifier = verifier_of(database)
+    if row is None or verifier is None:
         raise NoEvidence("There is no signed checkpoint up to there: nothing can be proved yet.")
-    verifier = Verifier.parse(key[0])
     signed = checkpoint_of(row[0].encode(), verifier, 1)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -110,12 +110,9 @@ def _entry(line: bytes, position: int) -> bytes:
 
 
 def _take(auditor: Auditor, entries: list[bytes], kept: Checkpoint | None) -> None:
-    first, done = auditor.position + 1, 0
-    for stop in stops(first, first + len(entries) - 1, [kept.size] if kept else []):
-        auditor.take(entries[done : stop - first + 1])
-        done = stop - first + 1
-        if kept and kept.size == stop:
-            auditor.check(kept, "the checkpoint that was kept")
+    for part in halted(entries, auditor.position, [kept.size] if kept else []):
+        auditor.take(part)
+        auditor.check_kept(kept)
 
 
 def _read(file: Path) -> bytes:

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBSequencedEvent
+from eventsourcing.dcb.api import DCBEvent, DCBSequencedEvent
 
 from domain.callers import Caller, Role
-from ledger.appending import AlreadyAppended, Appended, Once
+from ledger.appending import AlreadyAppended, Append, Appended
 from ledger.entry import seal
 from ledger.migrations import Migration, Pool
 from ledger.recorder import PostgresRecorder
@@ -86,16 +86,10 @@ class Rehearsal(PostgresRecorder):
         self._events: list[DCBSequencedEvent] = []
         self._by_tag: defaultdict[str, list[DCBSequencedEvent]] = defaultdict(list)
 
-    def append_with_receipts(
-        self,
-        events: Sequence[DCBEvent],
-        condition: DCBAppendCondition | None = None,
-        *,
-        once: Once | None = None,
-    ) -> Appended:
+    def append_with_receipts(self, append: Append) -> Appended:
         """Takes the events at the positions that they would get; nobody else appends, so no condition fails."""
         first = self.head() + 1
-        for position, event in enumerate(events, first):
+        for position, event in enumerate(append.events, first):
             sealed = DCBEvent(event.type, seal(event, position, self._instant()), event.tags)
             self._events.append(DCBSequencedEvent(sealed, position))
             for tag in event.tags:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -19,17 +20,17 @@ from eventsourcing.persistence import IntegrityError
 from domain.callers import Caller, may_decide, may_record, may_record_type
 from domain.commands import Code, Command, Known, Reads, Refusal, command, refusal
 from domain.decide import LEDGER, Acceptance, decide, reads, reads_further
-from domain.events import RECORDABLE, GateDecided, RulebookAdopted, SubjectErased
+from domain.events import RECORDABLE, GateDecided, RulebookAdopted
 from domain.facts import Moment
 from domain.identifiers import Malformed, legal_date, legal_date_of
 from domain.live import ask, tags_read
 from domain.recorded import Recorded, tags_of
 from domain.requests import REQUESTS, Request, parse_request
 from domain.rulebook import RULEBOOK, Rulebook
-from ledger.appending import AlreadyAppended, Appended, Once
+from ledger.appending import AlreadyAppended, Append, Appended, Once
 from ledger.entry import Draft, data_of, draft, new_id, opened
 from ledger.recorder import PostgresRecorder
-from ledger.sealing import Sealed, Seals
+from ledger.sealing import Sealed, Seals, erasure_of, subject_tag
 from ledger.snapshots import Snapshots
 from ledger.streams import Streams, opened_all
 
@@ -94,7 +95,7 @@ class Ledger:
             event = RulebookAdopted(
                 version=version.version, in_force_from=version.in_force_from, sha256=self.rulebook.sha256(version)
             )
-            self.until_won(lambda event=event: self._weigh([Command(event, self.today)], LEDGER), None)  # type: ignore[misc]
+            self.until_won(partial(self._weigh, [Command(event, self.today)], LEDGER), None)
 
     def record(self, caller: Caller, key: str, facts: Sequence[tuple[str, Any]]) -> Recording:
         """Records facts, given as (field of FactInput, what was sent), all of them or none.
@@ -249,7 +250,8 @@ class Ledger:
                 earlier = self.earlier(once) if once else None
                 return earlier or Recording(head=weighed.head, refusals=weighed.refusals)
             try:
-                appended = self._append(weighed, once)
+                append = Append(weighed.drafts, weighed.condition, once, weighed.destroys)
+                appended = self.recorder.append_with_receipts(append)
             except AlreadyAppended as kept:
                 return self._replayed(kept, once)
             except IntegrityError:
@@ -266,11 +268,6 @@ class Ledger:
                 "try again with the same idempotencyKey",
             )
         )
-
-    def _append(self, weighed: Weighed, once: Once | None) -> Appended:
-        if weighed.destroys:
-            return self.recorder.erase(weighed.drafts, weighed.condition, once, weighed.destroys)
-        return self.recorder.append_with_receipts(weighed.drafts, weighed.condition, once=once)
 
     def earlier(self, once: Once) -> Recording | None:
         found = self.recorder.appended(once.holder, once.key)
@@ -351,7 +348,7 @@ def _tentative(verdict: Acceptance, one: Command, position: int, recorded_by: st
 
 
 def _with_subject(tags: tuple[str, ...], sealed: Sealed) -> tuple[str, ...]:
-    return (*tags, f"subject:{sealed.subject}") if sealed.subject else tags
+    return (*tags, subject_tag(sealed.subject)) if sealed.subject else tags
 
 
 def _condition(wanted: Sequence[Reads], known: Known, subjects: Iterable[str] = ()) -> DCBAppendCondition:
@@ -363,5 +360,5 @@ def _condition(wanted: Sequence[Reads], known: Known, subjects: Iterable[str] = 
     tags += sorted({f"void:{position}" for read in wanted for position in read.positions} - set(tags))
     items = [] if known.leans_on_positions else [DCBQueryItem(tags=[tag]) for tag in tags]
     if items:
-        items += [DCBQueryItem(tags=[f"subject:{each}"], types=[SubjectErased.__name__]) for each in sorted(subjects)]
+        items += [erasure_of(each) for each in sorted(subjects)]
     return DCBAppendCondition(DCBQuery(items=items), after=known.head)

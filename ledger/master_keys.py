@@ -4,7 +4,6 @@ A keyring is one key a line (in the environment: separated by commas), the curre
 wrapped before it. A key reads `caseledger-master-1:BASE64` of 32 bytes.
 """
 
-import os
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ledger.notes import create_owners_only, read_owners_only
+from ledger.files import OWNERS_ONLY, create_owners_only, read_owners_only, replace_whole
 
 PREFIX: Final = "caseledger-master-1:"
 KEY_SIZE: Final = 32
@@ -121,11 +120,4 @@ def make_keyring(path: Path) -> Keyring:
 
 def write_keyring(path: Path, keys: Sequence[MasterKey]) -> None:
     """Puts these keys in the place of the file's, durable before it returns; no one ever sees half of them."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    create_owners_only(beside, "".join(f"{key.text}\n" for key in keys).encode())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    replace_whole(path, "".join(f"{key.text}\n" for key in keys).encode(), OWNERS_ONLY)

@@ -6,10 +6,7 @@ what it saw before cosigns it, with the time. The specifications: c2sp.org/signe
 c2sp.org/tlog-cosignature.
 """
 
-import os
 import re
-import secrets
-import stat
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from contextlib import suppress
@@ -23,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from domain.text import shown
+from ledger.files import KeyFileError, create_owners_only, read_owners_only
 from ledger.merkle import HASH_SIZE
 
 MOST_SIGNATURES: Final = 100
@@ -32,7 +30,6 @@ LATEST_TIMESTAMP: Final = 2**63 - 1
 
 _KEY_SIZE: Final = 32
 _TIMESTAMP_SIZE: Final = 8
-_LARGEST_KEY_FILE: Final = 4096
 _SIGNATURE_START: Final = "— "
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _KEY_ID: Final = re.compile(r"[0-9a-f]{8}")
@@ -56,10 +53,6 @@ class MalformedKey(ValueError):
 
 class UnverifiedNote(Exception):
     """A well-formed note that must not be believed: no known key signed it, or a known key did not make its signature."""
-
-
-class KeyFileError(Exception):
-    """A key file that must not be used: others can read it, or it does not hold the key that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +101,14 @@ class Verifier:
         verifier = cls(name, key_type, public_key)
         _check_key_id(key_id, verifier)
         return verifier
+
+    @classmethod
+    def given(cls, text_or_file: str) -> Self:
+        """The key of a vkey, or of the file of this name that holds one. Raises MalformedKey."""
+        text = text_or_file
+        with suppress(OSError, ValueError):
+            text = Path(text_or_file).read_text(encoding="utf-8").strip()
+        return cls.parse(text)
 
     def __str__(self) -> str:
         return f"{self.name}+{self.key_id:08x}+{_base64_of(bytes([self.key_type]) + self.public_key)}"
@@ -172,12 +173,17 @@ class _PrivateKey:
         The file is one line, for its owner's eyes alone. Of several processes that find none, one makes it and all use
         it; no one ever sees half of it. Raises KeyFileError, MalformedKey for the name, and OSError of the file system.
         """
-        if not path.exists():
-            create_owners_only(path, f"{cls.generate(name).text}\n".encode())
-        key = cls.read(path)
+        key = cls.read_or_made(path, name)
         if key.name != name:
             raise KeyFileError(f"The key file {path} holds the key of {shown(key.name)}; {shown(name)} was asked for.")
         return key
+
+    @classmethod
+    def read_or_made(cls, path: Path, name: str) -> Self:
+        """The key in this file under whatever name it has, and else as `kept_at` makes it. Raises what that raises."""
+        if not path.exists():
+            create_owners_only(path, f"{cls.generate(name).text}\n".encode())
+        return cls.read(path)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -417,35 +423,3 @@ def _base64(text: str) -> bytes | None:
     except ValueError:
         return None
     return value if _base64_of(value) == text else None
-
-
-def create_owners_only(path: Path, content: bytes) -> None:
-    """Make the file whole, durable and for its owner alone, unless another process was first."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        # A link, unlike a rename, never takes the place of a file that is there.
-        with suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        temporary.unlink()
-    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def read_owners_only(path: Path) -> bytes:
-    with path.open("rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
-            raise KeyFileError(
-                f"The key file {path} has mode {stat.S_IMODE(found.st_mode):04o} and owner {found.st_uid}; it must be a "
-                f"file of user {os.geteuid()} that no one else can read or write: chmod 600 it, and if others could read it, replace it."
-            )
-        return file.read(_LARGEST_KEY_FILE)

@@ -73,28 +73,16 @@ class PostgresRecorder(DCBRecorder):
         condition's query, AlreadyAppended when ``once`` is kept already, which is looked at first, and
         ProgrammingError when there is no event.
         """
-        return self.append_with_receipts(events, condition, once=once).last
+        return self.append_with_receipts(Append(events, condition, once)).last
 
-    def append_with_receipts(
-        self,
-        events: Sequence[DCBEvent],
-        condition: DCBAppendCondition | None = None,
-        *,
-        once: Once | None = None,
-    ) -> Appended:
-        """Append as ``append`` does, and return the positions with what proves the entries, without reading back."""
-        if not events:
-            raise ProgrammingError("append needs at least one event, got none")
-        return self._sequencer.append(Append(events, condition, once))
+    def append_with_receipts(self, append: Append) -> Appended:
+        """Append as ``append`` does, and return the positions with what proves the entries, without reading back.
 
-    def erase(
-        self, events: Sequence[DCBEvent], condition: DCBAppendCondition | None, once: Once | None, subject: str
-    ) -> Appended:
-        """Append events and, in the same transaction, destroy the key of a data subject.
-
-        Raises what ``append`` raises, and psycopg.errors.RestrictViolation when the subject is under a legal hold.
+        Raises psycopg.errors.RestrictViolation besides, when the subject that it destroys is under a legal hold.
         """
-        return self._sequencer.append(Append(events, condition, once, destroys=subject))
+        if not append.events:
+            raise ProgrammingError("append needs at least one event, got none")
+        return self._sequencer.append(append)
 
     def read(
         self, query: DCBQuery | None = None, *, after: int | None = None, limit: int | None = None

@@ -21,9 +21,10 @@ from typing import Any, Final, Protocol
 from uuid import uuid4
 
 from cryptography.exceptions import InvalidTag
+from eventsourcing.dcb.api import DCBQueryItem
 from msgspec.structs import replace
 
-from domain.events import Event
+from domain.events import Event, SubjectErased
 from domain.recorded import Recorded
 from domain.shape import fields_of
 from domain.subjects import subject_of
@@ -41,6 +42,8 @@ from ledger.migrations import Database, Pool
 
 ERASED: Final = "[erased]"
 """What stands for a personal field whose subject's key was destroyed."""
+
+SUBJECT_TAG: Final = "subject:"
 
 _SEALED: Final = re.compile(r"sealed:1:([0-9a-f]{32}):([A-Za-z0-9+/]+=*)")
 _LOOKUP: Final = "lookup"
@@ -193,6 +196,16 @@ class Sealer:
         self._keyring = self.place.read(known[0] if known else None)
 
 
+def subject_tag(id_: str) -> str:
+    """The tag of every event that holds data of a subject, and of the one that says it was erased."""
+    return f"{SUBJECT_TAG}{id_}"
+
+
+def erasure_of(id_: str) -> DCBQueryItem:
+    """Matches the event that says that a subject was erased."""
+    return DCBQueryItem(tags=[subject_tag(id_)], types=[SubjectErased.__name__])
+
+
 def master_of(database: Database) -> tuple[str, bytes] | None:
     """The id of the master key that wraps what is new, and the wrapped key of the lookups; None in a fresh ledger."""
     row = database.execute("SELECT id, lookup_key FROM master_key").fetchone()
@@ -225,8 +238,9 @@ def in_the_clear(event: Event) -> bool:
 
 def _opened(known: Recorded, keys: dict[str, bytes]) -> Event:
     """Fields of events older than sealing are in the clear, and stay as they are."""
-    fields = {name: ERASED for name, _ in _tokens(known.event)}
-    for name, found in _tokens(known.event):
+    tokens = _tokens(known.event)
+    fields = {name: ERASED for name, _ in tokens}
+    for name, found in tokens:
         if key := keys.get(found[1]):
             # What was altered opens for no one; `verify` names it.
             with suppress(InvalidTag):

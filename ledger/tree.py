@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +25,7 @@ from ledger.merkle import (
     leaf_hash,
 )
 from ledger.migrations import Database, Pool
-from ledger.notes import Checkpoint, KeyFileError, Note, Signer
+from ledger.notes import Checkpoint, Note, Signer, Verifier
 from ledger.rows import columns
 
 AT_A_TIME: Final = 5_000
@@ -53,9 +52,7 @@ def signer_at(pool: Pool, path: Path) -> Signer:
             )
         else:
             # Of processes that start at once one makes it: whatever its name, it is the key.
-            with suppress(KeyFileError):
-                Signer.kept_at(path, f"caseledger/{secrets.token_hex(6)}")
-            signer = Signer.read(path)
+            signer = Signer.read_or_made(path, f"caseledger/{secrets.token_hex(6)}")
         database.execute("INSERT INTO log_key (verifier) VALUES (%s) ON CONFLICT DO NOTHING", [str(signer.verifier)])
         known = _verifier(database)
     if known != str(signer.verifier):
@@ -64,6 +61,12 @@ def signer_at(pool: Pool, path: Path) -> Signer:
             "CASELEDGER_SIGNING_KEY_FILE."
         )
     return signer
+
+
+def verifier_of(database: Database) -> Verifier | None:
+    """The key that this ledger's checkpoints are signed under; None before there is one. Raises MalformedKey."""
+    known = _verifier(database)
+    return Verifier.parse(known) if known else None
 
 
 def _verifier(database: Database) -> str | None:

@@ -5,8 +5,9 @@ database: `ledger.verify_database` feeds it from one and compares what the datab
 `ledger.evidence` feeds it from a folder. The first position that does not hold ends it.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -30,6 +31,7 @@ class Stated(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_de
     version: int = 1
 
 
+T = TypeVar("T")
 _DECODER: Final = msgspec.json.Decoder(Stated)
 
 
@@ -84,6 +86,11 @@ class Auditor:
         if checkpoint.root != self.edge.root:
             raise Broken(self.position, f"the root of the entries up to it is not that of {source}")
 
+    def check_kept(self, kept: Checkpoint | None) -> None:
+        """That these entries are those of a checkpoint that somebody kept, where it is of this size. Raises Broken."""
+        if kept and kept.size == self.position:
+            self.check(kept, "the checkpoint that was kept")
+
 
 def checkpoint_of(note: bytes, verifier: Verifier, position: int, source: str = "its checkpoint") -> Checkpoint:
     """The checkpoint of a signed note, if the ledger's key signed it. Raises Broken at this position."""
@@ -93,6 +100,8 @@ def checkpoint_of(note: bytes, verifier: Verifier, position: int, source: str = 
         raise Broken(position, f"{source} is not signed by {verifier}: {str(wrong).rstrip('.')}") from None
 
 
-def stops(first: int, last: int, sizes: Iterable[int]) -> list[int]:
-    """Where a run of entries from `first` to `last` is to be halted to compare roots: at these sizes, and at its end."""
-    return sorted({last, *(size for size in sizes if first <= size <= last)})
+def halted(rows: Sequence[T], after: int, sizes: Iterable[int]) -> Iterator[Sequence[T]]:
+    """The rows that follow position `after`, in parts that end where roots are to be compared: at these sizes."""
+    ends = sorted({len(rows), *(size - after for size in sizes if 0 < size - after < len(rows))})
+    for begin, end in pairwise([0, *ends]):
+        yield rows[begin:end]

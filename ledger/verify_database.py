@@ -12,7 +12,8 @@ from domain.identifiers import instant_text
 from ledger.migrations import Database, Pool
 from ledger.notes import Checkpoint, Verifier
 from ledger.rows import columns
-from ledger.verify import Auditor, Broken, Stated, checkpoint_of, stops
+from ledger.tree import verifier_of
+from ledger.verify import Auditor, Broken, Stated, checkpoint_of, halted
 
 PAGE: Final = 2_000
 
@@ -37,11 +38,6 @@ def verify_database(
         if stray is not None:
             raise stray
     return newest, verifier
-
-
-def verifier_of(database: Database) -> Verifier | None:
-    row = database.execute("SELECT verifier FROM log_key").fetchone()
-    return Verifier.parse(row[0]) if row else None
 
 
 @contextmanager
@@ -76,17 +72,13 @@ class _Verification:
         first = self._auditor.position + 1
         notes = {size: rest for size, *rest in self._rows(_CHECKPOINTS, [first, rows[-1][0]])}
         sizes = [*notes, *([self._kept.size] if self._kept else [])]
-        done = 0
-        for stop in stops(first, first + len(rows) - 1, sizes):
-            part = rows[done : stop - first + 1]
-            done += len(part)
+        for part in halted(rows, first - 1, sizes):
             self._take(part)
-            if stop in notes:
-                self._checkpoint(stop, *notes[stop])
-            if self._kept and self._kept.size == stop:
-                self._auditor.check(self._kept, "the checkpoint that was kept")
+            if note := notes.get(self._auditor.position):
+                self._checkpoint(self._auditor.position, *note)
+            self._auditor.check_kept(self._kept)
 
-    def _take(self, rows: list[TupleRow]) -> None:
+    def _take(self, rows: Sequence[TupleRow]) -> None:
         begun = self._auditor.position + 1
         for position, (found, *_) in enumerate(rows, begun):
             if found != position:

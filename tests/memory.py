@@ -7,7 +7,7 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBSequencedEven
 from eventsourcing.dcb.popo import InMemoryDCBRecorder
 from eventsourcing.persistence import ProgrammingError
 
-from ledger.appending import AlreadyAppended, Appended, Once, Seal
+from ledger.appending import AlreadyAppended, Append, Appended, Once, Seal
 from ledger.entry import seal
 
 
@@ -32,24 +32,19 @@ class MemoryRecorder(InMemoryDCBRecorder):
         once: Once | None = None,
     ) -> int:
         """Append the events, all or none, and return the position of the last; raises what PostgresRecorder raises."""
-        return self.append_with_receipts(events, condition, once=once).last
+        return self.append_with_receipts(Append(events, condition, once)).last
 
-    def append_with_receipts(
-        self,
-        events: Sequence[DCBEvent],
-        condition: DCBAppendCondition | None = None,
-        *,
-        once: Once | None = None,
-    ) -> Appended:
+    def append_with_receipts(self, append: Append) -> Appended:
         """Append as `append` does; there is no tree here, so there are no receipts."""
-        if not events:
+        if not append.events:
             raise ProgrammingError("append needs at least one event, got none")
+        once = append.once
         with self._database_lock:
             if once and (kept := self.appended(once.holder, once.key)):
                 raise kept
             first = self.head() + 1
             recorded_at = max(self._recorded_at, self._clock().astimezone(UTC))
-            last = super().append(self._sealed(events, first, recorded_at), condition)
+            last = super().append(self._sealed(append.events, first, recorded_at), append.condition)
             self._recorded_at = recorded_at
             if once:
                 self._kept[once.holder, once.key] = first, last, once.input_sha256

@@ -11,7 +11,7 @@ from domain.callers import Caller
 from domain.identifiers import legal_date_of
 from domain.text import Language
 from ledger.erasure import Erasure
-from ledger.ledger import Ledger
+from ledger.ledger import Ledger, Recording
 from ledger.sealing import Sealer
 from ledger.tree import Proofs
 from projections.reads import Reads
@@ -52,6 +52,11 @@ class Context:
             self._memo[key] = load()
         found: T = self._memo[key]
         return found
+
+    def wake_for(self, made: Recording) -> None:
+        """Says to the read models that something was recorded, if it was now."""
+        if made.events and not made.replayed:
+            self.runner.wake()
 
     def settle(self, seconds: float = WAIT_SECONDS) -> int:
         """Waits until the read models know what the head was when the request first asked; gives their position."""

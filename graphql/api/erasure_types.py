@@ -1,17 +1,15 @@
 """Mutations on data subjects: erasing one, and the legal hold that keeps it. For regulators with `personal:erase`."""
 
-from typing import Any
-
 import strawberry
 
 from api.context import Info
 from api.errors import forbidden
-from api.event_types import LedgerEvent, events_of
+from api.event_types import LedgerEvent, recorded_events
 from api.reasons import RecordError, record_errors
 from api.scalars import USCC
 from domain.callers import Role
+from domain.commands import Refusal
 from ledger.erasure import Named, Subject
-from projections.reads import Known
 
 
 @strawberry.input(description="A data subject, named in one of these ways.")
@@ -58,12 +56,11 @@ def erase(info: Info, input: EraseSubjectInput) -> EraseSubjectPayload:
     _check(info, "eraseSubject")
     context = info.context
     made = context.erasure.erase(context.caller, input.idempotency_key, input.subject.named, input.ground)
-    if made.events and not made.replayed:
-        context.runner.wake()
-    known = [Known(event, entry, None) for event, entry in zip(made.events, made.entries, strict=True)]
-    shown: list[Any] = events_of(info, known)
+    context.wake_for(made)
     return EraseSubjectPayload(
-        event=shown[0] if shown else None, replayed=made.replayed, errors=record_errors(made.refusals, info)
+        event=next(iter(recorded_events(info, made)), None),
+        replayed=made.replayed,
+        errors=record_errors(made.refusals, info),
     )
 
 
@@ -82,7 +79,7 @@ def _check(info: Info, what: str) -> None:
         raise forbidden(what)
 
 
-def _shown(info: Info, done: Any) -> SubjectPayload:
+def _shown(info: Info, done: Subject | list[Refusal]) -> SubjectPayload:
     if isinstance(done, Subject):
         return SubjectPayload(subject=strawberry.ID(done.id), events=done.events, hold=done.hold, errors=[])
     return SubjectPayload(subject=None, events=0, hold=None, errors=record_errors(done, info))

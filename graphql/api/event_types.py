@@ -17,6 +17,7 @@ from domain.recorded import Recorded
 from domain.shape import Field, fields_of
 from domain.vocabulary import Area
 from ledger.entry import data_of
+from ledger.ledger import Recording
 from ledger.merkle import leaf_hash
 from projections.reads import Known
 
@@ -160,6 +161,15 @@ def event_of(known: Known) -> Any:
 
 def events_of(info: Info, known: Sequence[Known]) -> list[Any]:
     return [event_of(each) for each in readable(info, known)]
+
+
+def recorded_events(info: Info, made: Recording) -> list[Any]:
+    """The recorded events. What was recorded just now is voided by nothing; what was before may have been since."""
+    if made.replayed:
+        info.context.settle()
+        return events_of(info, info.context.reads.at([event.position for event in made.events]))
+    known = zip(made.events, made.entries, strict=True)
+    return events_of(info, [Known(recorded, entry, None) for recorded, entry in known])
 
 
 def readable(info: Info, known: Sequence[Known]) -> list[Known]:

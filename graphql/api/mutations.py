@@ -7,7 +7,7 @@ import strawberry
 from api import erasure_types, evidence
 from api.context import Info
 from api.erasure_types import EraseSubjectInput, EraseSubjectPayload, HoldSubjectInput, SubjectInput, SubjectPayload
-from api.event_types import LedgerEvent, events_of
+from api.event_types import LedgerEvent, recorded_events
 from api.evidence import Receipt
 from api.fields import field, mutation
 from api.gate_types import Decision
@@ -15,7 +15,6 @@ from api.inputs import DecideGateInput, RecordInput
 from api.reasons import RecordError, record_errors
 from api.scalars import Position
 from ledger.ledger import Recording
-from projections.reads import Known
 
 
 @strawberry.type
@@ -49,10 +48,9 @@ class Mutation:
         context = info.context
         facts = [next(iter(fact.items())) for fact in sent["facts"]]
         made = context.ledger.record(context.caller, sent["idempotencyKey"], facts)
-        if made.events and not made.replayed:
-            context.runner.wake()
+        context.wake_for(made)
         return RecordPayload(
-            events=_shown(info, made),
+            events=recorded_events(info, made),
             head=Position(made.head),
             replayed=made.replayed,
             errors=record_errors(made.refusals, info),
@@ -64,8 +62,7 @@ class Mutation:
         sent: Any = input
         context = info.context
         made = context.ledger.decide_gate(context.caller, sent["idempotencyKey"], sent["request"], sent.get("asOf"))
-        if made.events and not made.replayed:
-            context.runner.wake()
+        context.wake_for(made)
         return DecideGatePayload(
             decision=Decision.of(made.events[0]) if made.events else None,
             replayed=made.replayed,
@@ -85,12 +82,3 @@ class Mutation:
     @mutation("Releases a data subject from its legal hold.")
     def release_subject(self, info: Info, subject: SubjectInput) -> SubjectPayload:
         return erasure_types.release(info, subject)
-
-
-def _shown(info: Info, made: Recording) -> list[LedgerEvent]:
-    """The recorded events. What was recorded just now is voided by nothing; what was before may have been since."""
-    if made.replayed:
-        info.context.settle()
-        return events_of(info, info.context.reads.at([event.position for event in made.events]))
-    known = zip(made.events, made.entries, strict=True)
-    return events_of(info, [Known(recorded, entry, None) for recorded, entry in known])

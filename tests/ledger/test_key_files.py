@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.notes import Cosigner, KeyFileError, MalformedKey, Signer
+from ledger.files import KeyFileError
+from ledger.notes import Cosigner, MalformedKey, Signer
 
 ORIGIN = "ledger.example/cases"
 

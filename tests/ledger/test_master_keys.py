@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidTag
 
+from ledger.files import KeyFileError
 from ledger.master_keys import (
     Keyring,
     MasterKeyError,
@@ -16,7 +17,6 @@ from ledger.master_keys import (
     sealed_under,
     write_keyring,
 )
-from ledger.notes import KeyFileError
 
 
 def test_a_keyring_is_made_for_its_owner_alone_and_read_again(tmp_path: Path) -> None:

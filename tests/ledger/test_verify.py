@@ -18,9 +18,9 @@ from ledger.migrations import Pool
 from ledger.notes import Checkpoint, Note, Signer
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import Discarding
-from ledger.tree import LedgerTree, signer_at
+from ledger.tree import LedgerTree, signer_at, verifier_of
 from ledger.verify import Broken
-from ledger.verify_database import verifier_of, verify_database
+from ledger.verify_database import verify_database
 
 REGULATOR: Final = Caller(role=Role.REGULATOR, holder="test", authority="MIIT")
 HEAD: Final = 11
