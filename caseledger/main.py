@@ -171,6 +171,8 @@ def verify(
     """Recompute every leaf and root from the entries; exit 1 with the first position that does not hold."""
     from caseledger import verifying
 
+    if key is not None and evidence is None:
+        raise typer.TyperException("--key is for --evidence; a database names the key that its ledger is signed by")
     return 0 if verifying.verify(read_settings(), evidence, key, checkpoint, machine) else FAILED
 
 

@@ -56,7 +56,8 @@ def open_system(settings: Settings) -> Iterator[System]:
     """
     with ExitStack() as stack:
         conninfo = settings.database_url or stack.enter_context(CarriedPostgres(settings.home)).conninfo
-        _prepare(conninfo, settings.schema)
+        with _reached(conninfo):
+            migrate(conninfo, settings.schema, MIGRATIONS)
         pool = stack.enter_context(open_pool(conninfo, settings.schema, max_size=POOL_SIZE))
         tree = _tree(pool, settings.signing_key)
         sealer = _sealer(pool, settings.master_key)
@@ -66,6 +67,24 @@ def open_system(settings: Settings) -> Iterator[System]:
         runner = Runner(pool, recorder, all_projections(ledger.streams, ledger.rulebook))
         stack.callback(runner.stop)
         yield System(settings, pool, ledger, sealer, Keys(pool), runner)
+
+
+@contextmanager
+def open_to_look(settings: Settings) -> Iterator[Pool]:
+    """The database of the settings as it is: nothing is migrated, made, signed or recorded, and no key file is needed.
+
+    Raises PostgresError, and DatabaseError where it cannot be reached or holds no ledger.
+    """
+    with ExitStack() as stack:
+        conninfo = settings.database_url or stack.enter_context(CarriedPostgres(settings.home)).conninfo
+        with _reached(conninfo), psycopg.connect(conninfo) as conn:
+            found = conn.execute("SELECT to_regclass(%s)", [f"{settings.schema}.log_key"]).fetchone()
+        if found is None or found[0] is None:
+            raise DatabaseError(
+                f"The {described(conninfo)} holds no ledger of this program in the schema {settings.schema}: give the "
+                "settings of the one that is meant, or start it once with `caseledger serve`."
+            )
+        yield stack.enter_context(open_pool(conninfo, settings.schema, max_size=POOL_SIZE))
 
 
 def _sealer(pool: Pool, place: KeyPlace) -> Sealer:
@@ -99,7 +118,9 @@ def _tree(pool: Pool, key_file: Path) -> LedgerTree:
     return tree
 
 
-def _prepare(conninfo: str, schema: str) -> None:
+@contextmanager
+def _reached(conninfo: str) -> Iterator[None]:
+    """Runs the block on a server that answers and is not too old, and says in words why it fails if it does."""
     try:
         with psycopg.connect(conninfo, connect_timeout=10) as conn:
             version = conn.info.server_version // 10_000
@@ -107,7 +128,7 @@ def _prepare(conninfo: str, schema: str) -> None:
             raise DatabaseError(
                 f"PostgreSQL {OLDEST_SERVER} or later is needed; the {described(conninfo)} is of PostgreSQL {version}."
             )
-        migrate(conninfo, schema, MIGRATIONS)
+        yield
     except psycopg.errors.InsufficientPrivilege:
         raise DatabaseError(
             f"The user of the {described(conninfo)} may not make what the ledger needs in it; let the owner of the "

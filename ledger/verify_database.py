@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -18,8 +18,15 @@ from ledger.verify import Auditor, Broken, Stated, checkpoint_of, halted
 PAGE: Final = 2_000
 
 
+Readers: TypeAlias = Callable[[Database], Sequence[tuple[str, int]]]
+"""Who else reads the log, by what it is called, and up to which position each says that it has."""
+
+
 def verify_database(
-    pool: Pool, kept: Checkpoint | None = None, progress: Callable[[int], None] = lambda done: None
+    pool: Pool,
+    kept: Checkpoint | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+    readers: Readers = lambda database: (),
 ) -> tuple[Checkpoint | None, Verifier | None]:
     """Verifies what one moment of the database holds, while others may go on writing; memory does not grow.
 
@@ -30,7 +37,9 @@ def verify_database(
         verifier = verifier_of(database)
         stray = _first_stray_tag(database)
         try:
-            newest = _Verification(database, verifier, kept, progress).run()
+            verification = _Verification(database, verifier, kept, progress)
+            newest = verification.run()
+            verification.check_readers(readers(database))
         except Broken as broken:
             if stray is not None and stray.position < broken.position:
                 raise stray from None
@@ -116,6 +125,13 @@ class _Verification:
         if instant_text(signed_at) != self._auditor.recorded_at:
             raise Broken(size, "its checkpoint was not signed at the instant of the entry")
         self._newest = signed
+
+    def check_readers(self, readers: Sequence[tuple[str, int]]) -> None:
+        """That nobody has read what there is not; asked at the same moment of the database as all else."""
+        last = self._auditor.position
+        for name, position in readers:
+            if position > last:
+                raise Broken(last + 1, f"{name} says that it has read up to {position}; the head is {last}")
 
     def _end(self) -> None:
         """What can only be said once all entries were seen."""

@@ -1,14 +1,20 @@
 """`caseledger verify` and `export --format evidence`."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from caseledger.settings import Settings
+from caseledger.verifying import _projections
+from caseledger.wiring import open_system
 from commanding import Ran
+from given import registered
+from ledger.imports import IMPORTER
 from ledger.notes import Signer
+from ledger.verify_database import verify_database
 
 
 @pytest.fixture
@@ -65,6 +71,7 @@ def test_a_checkpoint_of_another_ledger_is_refused(placed: Ran, evidence: Path, 
     [
         (["verify", "--evidence", "nowhere"], "cannot be read (No such file or directory): an evidence folder has"),
         (["verify", "--evidence", "out", "--key", "nokey"], "--key is a verifier key"),
+        (["verify", "--key", "out/verifier"], "--key is for --evidence"),
         (["verify", "--checkpoint", "nowhere"], "nowhere cannot be read"),
         (["export", "--out", "out"], "out exists already"),
         (["export", "--out", "x", "--format", "yaml"], "--format is evidence; got yaml"),
@@ -76,3 +83,79 @@ def test_what_cannot_be_looked_at_is_said_in_one_sentence(placed: Ran, arguments
     assert placed(*arguments) == 2
     assert said in placed.err
     assert placed.err.count("\n") == 1
+
+
+# The command only looks
+
+
+CLEARED = "DELETE FROM nodes WHERE level > 0 OR index = 3; DELETE FROM checkpoints WHERE size = 4"
+
+
+@pytest.fixture
+def owner(settings: Settings, evidence: Path) -> Iterator[psycopg.Connection]:
+    """The owner of a ledger of four events, who has taken away what keeps them from being changed."""
+    options = f"-c search_path={settings.schema}"
+    with psycopg.connect(settings.database_url or "", autocommit=True, options=options) as conn:
+        for table in ("events", "tags", "nodes", "checkpoints"):
+            conn.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
+        yield conn
+
+
+@pytest.mark.parametrize(
+    ("position", "change"),
+    [
+        (1, "UPDATE events SET data = 'x' WHERE position = 1"),
+        (4, "UPDATE events SET data = 'x' WHERE position = 4"),
+        (1, "DELETE FROM events WHERE position = 1"),
+        (1, "DELETE FROM nodes; DELETE FROM checkpoints"),
+        (2, CLEARED),
+    ],
+    ids=["first", "last", "dropped", "tree", "top"],
+)
+def test_what_was_taken_away_is_named_and_not_made_and_signed_again(
+    placed: Ran, owner: psycopg.Connection, position: int, change: str
+) -> None:
+    owner.execute(change.encode())
+    before = owner.execute(ALL).fetchall()
+    for _ in range(2):
+        assert placed("verify") == 1
+        assert f"Position {position} does not hold: " in placed.err
+    assert owner.execute(ALL).fetchall() == before
+
+
+ALL = "SELECT size, root, note FROM checkpoints UNION ALL SELECT index, hash, level::text FROM nodes ORDER BY 1, 3"
+
+
+def test_neither_the_signing_key_nor_the_master_key_is_needed(placed: Ran, settings: Settings, evidence: Path) -> None:
+    settings.signing_key.unlink()
+    settings.master_key.path.unlink()
+    assert placed("verify") == 0
+    assert not settings.signing_key.exists()
+
+
+def test_a_database_without_a_ledger_is_named_and_stays_without(
+    ran: Ran, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASELEDGER_DATABASE_URL", settings.database_url or "")
+    monkeypatch.setenv("CASELEDGER_SCHEMA", "none_here")
+    assert ran("verify") == 2
+    assert "holds no ledger of this program in the schema none_here" in ran.err
+    with psycopg.connect(settings.database_url or "") as conn:
+        assert conn.execute("SELECT to_regnamespace('none_here')").fetchone() == (None,)
+
+
+def test_a_ledger_that_moves_on_meanwhile_holds(settings: Settings, evidence: Path) -> None:
+    """What comes after the moment that is looked at is no reader of what there is not."""
+    with open_system(settings) as system:
+
+        def moves_on(done: int) -> None:
+            fact = registered()
+            assert system.ledger.record(IMPORTER, "meanwhile", [(fact.name, fact.fields)]).refusals == ()
+            system.runner.catch_up()
+
+        system.runner.catch_up()
+        with system.pool.connection() as database:
+            assert _projections(database) != []
+        signed, _ = verify_database(system.pool, None, moves_on, readers=_projections)
+    assert signed is not None
+    assert signed.size == 4
