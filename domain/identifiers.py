@@ -244,9 +244,10 @@ def instant(value: object) -> str:
     )
 
 
+@lru_cache(maxsize=64)
 def instant_text(moment: datetime) -> str:
     """An aware datetime as the ledger writes instants: 2020-06-18T01:30:00.000000Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def position(value: object) -> int:

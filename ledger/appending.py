@@ -2,7 +2,10 @@
 
 The transaction takes its turn by locking the one-row table `head` and holds it until it has committed, so positions are
 given out in commit order and whoever follows `position > n` misses nothing. What its conditions ask is looked up for
-the whole group by one statement; conflicts between its members are found in memory.
+the whole group at once; conflicts between its members are found in memory.
+
+A process that appended last knows the head. It writes at once, by one statement that writes nothing unless the head is
+still there and every condition holds; else it takes its turn first and looks.
 """
 
 from __future__ import annotations
@@ -11,18 +14,23 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQueryItem
 from eventsourcing.persistence import IntegrityError, ProgrammingError
-from psycopg import Pipeline
+from psycopg import Cursor, Pipeline
+from psycopg.rows import TupleRow
 
 from ledger.migrations import Database
-from ledger.tree import Growth, Receipt
+from ledger.rows import Bytes, Integers, Texts
+from ledger.tree import WRITTEN, Growth, Receipt, written
 
 Seal: TypeAlias = Callable[[DCBEvent, int, datetime], bytes]
 """Forms the bytes that are stored, from the event, its position and its instant (UTC)."""
 Clock: TypeAlias = Callable[[], datetime]
+
+PART: Final = 256
+"""Events that are written by one statement."""
 
 
 @dataclass(frozen=True)
@@ -82,71 +90,181 @@ Result: TypeAlias = "Appended | AlreadyAppended | IntegrityError"
 class Tree(Protocol):
     """What is kept beside the entries in the same transaction (`ledger.tree`)."""
 
-    def extend(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
-        """Takes in the entries that got the positions from `first` on, under the head lock.
+    def grow(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
+        """What the entries bring to it that got the positions from `first` on.
 
-        What it gives proves nothing before the commit.
+        It is written with them by `ledger.tree.WRITTEN`, and proves nothing before the commit.
         """
 
     def keep(self) -> None:
-        """Says that what was taken in last is committed; without it, it was not."""
+        """Says that what it grew by last is committed; without it, it was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last position given out, and its instant."""
+
+    position: int
+    recorded_at: datetime
+
+
+Admitted: TypeAlias = "range | AlreadyAppended | IntegrityError"
+"""The positions that an append is to get, or why it gets none."""
 
 
 @dataclass
 class _Turn:
-    """What a group knows once it holds the head."""
+    """What a group knows of the head that it appends to, and what becomes of its members."""
 
-    position: int
+    before: Head
     recorded_at: datetime
-    kept: dict[tuple[str, str], AlreadyAppended]
-    failing: set[int]
+    position: int
+    kept: dict[tuple[str, str], AlreadyAppended] = field(default_factory=dict)
+    failing: set[int] = field(default_factory=set)
     accepted: list[tuple[int, Append]] = field(default_factory=list)
     tags: set[str] = field(default_factory=set)
     growth: Growth | None = None
 
 
-def append_group(
-    database: Database, group: Sequence[Append], seal: Seal, clock: Clock, tree: Tree | None
-) -> list[Result]:
-    """Appends what may be appended of a group, in its order, and says for each what came of it.
+class Appender:
+    """Appends groups, one after the other. Of one thread; any number of processes may have theirs."""
 
-    Durable once it returns. Raises psycopg.Error when the database fails: then nothing of the group was kept, or, where
-    the connection was lost at the commit, it is unknown whether all of it was.
-    """
-    # Two round trips: what takes the turn and looks, then what writes and commits. Each statement has a snapshot of its
-    # own, so those behind the lock see all that was committed before it was had.
-    with database.pipeline() as pipeline, database.transaction():
-        turn = _take_turn(database, pipeline, group, clock)
-        admitted = [_admit(turn, place, append) for place, append in enumerate(group)]
-        if turn.accepted:
-            _write(database, turn, seal, tree)
-    if tree and turn.accepted:
-        tree.keep()
-    return [Appended(each.start, each.stop - 1, turn.growth) if isinstance(each, range) else each for each in admitted]
+    def __init__(self, seal: Seal, clock: Clock, tree: Tree | None) -> None:
+        self._seal = seal
+        self._clock = clock
+        self._tree = tree
+        self._head = Head(0, datetime.fromtimestamp(0, UTC))
+        """Where this process left the head; that of an empty ledger before."""
+        self._alone = False
+        """Whether it was found there when it was looked at last."""
+
+    def append(self, database: Database, group: Sequence[Append]) -> list[Result]:
+        """Appends what may be appended of a group, in its order, and says for each what came of it.
+
+        Durable once it returns. Raises psycopg.Error when the database fails: then nothing of the group was kept, or,
+        where the connection was lost at the commit, it is unknown whether all of it was.
+        """
+        alone, self._alone = self._alone, False
+        results = self._append_at_once(database, group) if alone and _is_small(group) else None
+        return self._append_in_turn(database, group) if results is None else results
+
+    def _append_at_once(self, database: Database, group: Sequence[Append]) -> list[Result] | None:
+        """One round trip, or None where nothing was written: the head has moved, or not all may be appended."""
+        turn = self._turn(self._head)
+        admitted = _admit(turn, group)
+        if self._write(database, turn, unless=group).rowcount == 0:
+            return None
+        self._alone = True
+        return self._appended(turn, admitted)
+
+    def _append_in_turn(self, database: Database, group: Sequence[Append]) -> list[Result]:
+        # Two round trips: what takes the turn and looks, then what writes and commits. Each statement has a snapshot of
+        # its own, so those behind the lock see all that was committed before it was had.
+        with database.pipeline() as pipeline, database.transaction():
+            turn = self._take_turn(database, pipeline, group)
+            admitted = _admit(turn, group)
+            if turn.accepted:
+                self._write(database, turn)
+                for subject in [append.destroys for _, append in turn.accepted if append.destroys]:
+                    database.execute(_DESTROY, [subject])
+        self._alone = turn.before == self._head
+        return self._appended(turn, admitted)
+
+    def _appended(self, turn: _Turn, admitted: Sequence[Admitted]) -> list[Result]:
+        self._head = Head(turn.position, turn.recorded_at if turn.accepted else turn.before.recorded_at)
+        if self._tree and turn.accepted:
+            self._tree.keep()
+        return [
+            Appended(each.start, each.stop - 1, turn.growth) if isinstance(each, range) else each for each in admitted
+        ]
+
+    def _turn(self, head: Head) -> _Turn:
+        recorded_at = max(head.recorded_at.astimezone(UTC), self._clock().astimezone(UTC))
+        return _Turn(before=head, recorded_at=recorded_at, position=head.position)
+
+    def _take_turn(self, database: Database, pipeline: Pipeline, group: Sequence[Append]) -> _Turn:
+        locked = database.execute(_LOCK_HEAD)
+        onces = [append.once for append in group if append.once]
+        kept = database.execute(_KEPT, _named(onces)) if onces else None
+        asked = _conditions(group)
+        failing = database.execute(_failing(frozenset(asked)), _columns(asked), binary=True) if asked else None
+        # Not a mere flush: only after a sync does the database count a writer that stands still as idle and end it.
+        pipeline.sync()
+        row = locked.fetchone()
+        if row is None:
+            raise ProgrammingError("the table head has no row: the schema is not as its migrations left it")
+        turn = self._turn(Head(*row))
+        turn.kept = {(holder, key): AlreadyAppended(*rest) for holder, key, *rest in kept.fetchall()} if kept else {}
+        turn.failing = {place for (place,) in failing.fetchall()} if failing else set()
+        return turn
+
+    def _write(self, database: Database, turn: _Turn, unless: Sequence[Append] = ()) -> Cursor[TupleRow]:
+        """Writes what was accepted; nothing where the head is elsewhere, or one of `unless` is kept or fails.
+
+        Many events are written in parts: while the database writes one, the next is made ready. Then `unless` is empty,
+        since each part but the first relies on the turn being had.
+        """
+        events = [event for _, append in turn.accepted for event in append.events]
+        entries: list[bytes] = []
+        taken: Cursor[TupleRow] | None = None
+        for begin in range(0, len(events), PART):
+            part = events[begin : begin + PART]
+            at = turn.before.position + begin
+            new = [self._seal(event, position, turn.recorded_at) for position, event in enumerate(part, at + 1)]
+            entries += new
+            values: dict[str, Any] = {
+                "before": at,
+                "recorded_at": turn.recorded_at,
+                "types": Texts(event.type for event in part),
+                "tags": Texts(array(event.tags) for event in part),
+                "data": Bytes(new),
+            }
+            clauses = [_taking(values, turn, unless) if taken is None else _TURN_IS_HAD, _NEW]
+            if taken is None:
+                clauses += _keeping(values, turn)
+            if self._tree and len(entries) == len(events):
+                turn.growth = self._tree.grow(database, turn.before.position + 1, entries, turn.recorded_at)
+                values |= written(turn.growth)
+                clauses += WRITTEN
+            cursor = database.execute(_statement(tuple(clauses)), values)
+            taken = taken or cursor
+        assert taken is not None
+        return taken
 
 
-def _take_turn(database: Database, pipeline: Pipeline, group: Sequence[Append], clock: Clock) -> _Turn:
-    locked = database.execute(_LOCK_HEAD)
-    onces = [append.once for append in group if append.once]
-    named = {"holders": [o.holder for o in onces], "keys": [o.key for o in onces]}
-    kept = database.execute(_KEPT, named) if onces else None
-    asked = _conditions(group)
-    failing = database.execute(_failing(frozenset(asked)), _columns(asked), binary=True) if asked else None
-    # Not a mere flush: only after a sync does the database count a writer that stands still as idle and end it.
-    pipeline.sync()
-    row = locked.fetchone()
-    if row is None:
-        raise ProgrammingError("the table head has no row: the schema is not as its migrations left it")
-    position, recorded_at = row
-    return _Turn(
-        position=position,
-        recorded_at=max(recorded_at.astimezone(UTC), clock().astimezone(UTC)),
-        kept={(holder, key): AlreadyAppended(*rest) for holder, key, *rest in kept.fetchall()} if kept else {},
-        failing={place for (place,) in failing.fetchall()} if failing else set(),
-    )
+def _taking(values: dict[str, Any], turn: _Turn, unless: Sequence[Append]) -> str:
+    """The clause that takes the turn unless something is in the way."""
+    asked = _conditions(unless)
+    onces = [append.once for append in unless if append.once]
+    values |= {"before_at": turn.before.recorded_at, "last": turn.position, **_named(onces), **_columns(asked)}
+    return _take_turn(frozenset(asked), bool(onces))
 
 
-def _admit(turn: _Turn, place: int, append: Append) -> range | AlreadyAppended | IntegrityError:
+def _keeping(values: dict[str, Any], turn: _Turn) -> list[str]:
+    """The clause that keeps the keys under which members append once, if any does."""
+    kept = [(append.once, at, at + len(append.events) - 1) for at, append in turn.accepted if append.once]
+    if not kept:
+        return []
+    values |= {
+        "new_holders": Texts(once.holder for once, _, _ in kept),
+        "new_keys": Texts(once.key for once, _, _ in kept),
+        "inputs": Bytes(once.input_sha256 for once, _, _ in kept),
+        "firsts": Integers(at for _, at, _ in kept),
+        "lasts": Integers(at for _, _, at in kept),
+    }
+    return [_KEEP]
+
+
+def _is_small(group: Sequence[Append]) -> bool:
+    """Whether one statement writes all of it."""
+    return 0 < sum(len(append.events) for append in group) <= PART and not any(append.destroys for append in group)
+
+
+def _admit(turn: _Turn, group: Sequence[Append]) -> list[Admitted]:
+    return [_admit_one(turn, place, append) for place, append in enumerate(group)]
+
+
+def _admit_one(turn: _Turn, place: int, append: Append) -> Admitted:
     """Gives an append its positions, or says why it gets none."""
     once = append.once
     if once and (earlier := turn.kept.get((once.holder, once.key))):
@@ -179,41 +297,8 @@ def _meets(turn: _Turn, condition: DCBAppendCondition) -> bool:
     )
 
 
-def _write(database: Database, turn: _Turn, seal: Seal, tree: Tree | None) -> None:
-    numbered = [(first + i, event) for first, append in turn.accepted for i, event in enumerate(append.events)]
-    entries = [seal(event, position, turn.recorded_at) for position, event in numbered]
-    database.execute(
-        _INSERT_EVENTS,
-        {
-            "positions": [position for position, _ in numbered],
-            "types": [event.type for _, event in numbered],
-            "tags": [array(event.tags) for _, event in numbered],
-            "data": entries,
-            "recorded_at": turn.recorded_at,
-        },
-    )
-    rows = sorted({(tag, position) for position, event in numbered for tag in event.tags})
-    if rows:
-        database.execute(_INSERT_TAGS, {"tags": [tag for tag, _ in rows], "positions": [at for _, at in rows]})
-    _keep(database, turn)
-    for subject in [append.destroys for _, append in turn.accepted if append.destroys]:
-        database.execute(_DESTROY, [subject])
-    if tree:
-        turn.growth = tree.extend(database, numbered[0][0], entries, turn.recorded_at)
-    database.execute(_MOVE_HEAD, {"position": turn.position, "recorded_at": turn.recorded_at})
-
-
-def _keep(database: Database, turn: _Turn) -> None:
-    kept = [(a.once, first, first + len(a.events) - 1) for first, a in turn.accepted if a.once]
-    if kept:
-        columns: dict[str, list[Any]] = {
-            "holders": [once.holder for once, _, _ in kept],
-            "keys": [once.key for once, _, _ in kept],
-            "inputs": [once.input_sha256 for once, _, _ in kept],
-            "firsts": [first for _, first, _ in kept],
-            "lasts": [last for _, _, last in kept],
-        }
-        database.execute(_KEEP, columns)
+def _named(onces: Sequence[Once]) -> dict[str, Any]:
+    return {"holders": Texts(once.holder for once in onces), "keys": Texts(once.key for once in onces)}
 
 
 def _conditions(group: Sequence[Append]) -> dict[str, list[tuple[Any, ...]]]:
@@ -238,9 +323,9 @@ def _looked_up(item: DCBQueryItem) -> list[tuple[str, tuple[str, ...]]]:
     return [("narrow", (item.tags[0], array(item.tags), array(item.types)))]
 
 
-def _columns(asked: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[Any]]:
+def _columns(asked: dict[str, list[tuple[Any, ...]]]) -> dict[str, Any]:
     return {
-        f"{kind}_{number}": list(column)
+        f"{kind}_{number}": Texts(column) if isinstance(column[0], str) else Integers(column)
         for kind, rows in asked.items()
         for number, column in enumerate(zip(*rows, strict=True))
     }
@@ -252,47 +337,79 @@ def _failing(kinds: frozenset[str]) -> bytes:
     return " UNION ".join(_LOOK_UPS[kind] for kind in sorted(kinds)).encode()
 
 
+@cache
+def _take_turn(kinds: frozenset[str], once: bool) -> str:
+    conditions = [f" AND NOT EXISTS ({_KEPT})"] if once else []
+    conditions += [f" AND NOT EXISTS ({_failing(kinds).decode()})"] if kinds else []
+    return _TAKE_TURN.format("".join(conditions))
+
+
+@cache
+def _statement(clauses: tuple[str, ...]) -> bytes:
+    return f"WITH {', '.join(clauses)} SELECT FROM turn".encode()
+
+
 def array(values: Iterable[str]) -> str:
     """The texts as the literal of a text[]: SQL knows no arrays of arrays that differ in length."""
-    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
-    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
+    return "{" + ",".join([_quoted(value) for value in values]) + "}"
+
+
+def _quoted(value: str) -> str:
+    if "\\" in value or '"' in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
 
 
 _LOCK_HEAD = "SELECT position, recorded_at FROM head FOR UPDATE"
 
-_MOVE_HEAD = "UPDATE head SET position = %(position)s, recorded_at = %(recorded_at)s"
-
 _KEPT = """
 SELECT kept.holder, kept.key, kept.first_position, kept.last_position, kept.input_sha256
-FROM unnest(%(holders)s::text[], %(keys)s::text[]) AS asked (holder, key)
+FROM unnest(%(holders)b::text[], %(keys)b::text[]) AS asked (holder, key)
 JOIN idempotency AS kept ON kept.holder = asked.holder AND kept.key = asked.key
-"""
-
-_KEEP = """
-INSERT INTO idempotency (holder, key, input_sha256, first_position, last_position)
-SELECT * FROM unnest(%(holders)s::text[], %(keys)s::text[], %(inputs)s::bytea[], %(firsts)s::bigint[], %(lasts)s::bigint[])
 """
 
 _DESTROY = "DELETE FROM subjects WHERE id = %s"
 
-_INSERT_EVENTS = """
-INSERT INTO events (position, type, tags, data, recorded_at)
-SELECT position, type, tags::text[], data, %(recorded_at)s
-FROM unnest(%(positions)b::bigint[], %(types)b::text[], %(tags)b::text[], %(data)b::bytea[])
-     AS new (position, type, tags, data)
-"""
+# Everything else hangs on its row: it is written together, or not at all.
+#
+# The statement has one snapshot, of its beginning, and may wait for the head after it. That suffices: the head is compared
+# again when it is had (READ COMMITTED), and where it has not moved, nothing was appended since. The instant beside the
+# position tells a head that was restored from an older copy and has come to the same position.
+_TAKE_TURN = """
+turn AS (
+    UPDATE head SET position = %(last)s, recorded_at = %(recorded_at)s
+    WHERE position = %(before)s AND recorded_at = %(before_at)s{} RETURNING position
+)"""
 
-_INSERT_TAGS = """
-INSERT INTO tags (tag, position) SELECT tag, position
-FROM unnest(%(tags)b::text[], %(positions)b::bigint[]) AS new (tag, position)
-"""
+_TURN_IS_HAD = "turn AS (SELECT)"
+
+_NEW = """
+new AS (
+    SELECT %(before)s + number AS position, type, tags::text[] AS tags, data
+    FROM turn CROSS JOIN unnest(%(types)b::text[], %(tags)b::text[], %(data)b::bytea[]) WITH ORDINALITY
+         AS new (type, tags, data, number)
+), recorded AS (
+    INSERT INTO events (position, type, tags, data, recorded_at)
+    SELECT position, type, tags, data, %(recorded_at)s FROM new
+), tagged AS (
+    INSERT INTO tags (tag, position)
+    SELECT DISTINCT tag COLLATE "C", position FROM new CROSS JOIN unnest(tags) AS tag ORDER BY 1, 2
+)"""
+
+_KEEP = """
+kept AS (
+    INSERT INTO idempotency (holder, key, input_sha256, first_position, last_position)
+    SELECT once.* FROM turn CROSS JOIN unnest(
+        %(new_holders)b::text[], %(new_keys)b::text[], %(inputs)b::bytea[], %(firsts)b::bigint[], %(lasts)b::bigint[]
+    ) AS once
+)"""
 
 # Every item is a look-up of its own in an index, of the rows after its position only: LATERAL with a LIMIT is a nested
 # loop whatever the planner believes of the tables' sizes. Nothing is looked up where nothing has come since.
 _LOOK_UPS = {
     "plain": """
 SELECT asked.place FROM
-    unnest(%(plain_0)b::int[], %(plain_1)b::bigint[], %(plain_2)b::text[]) AS asked (place, after, tag)
+    unnest(%(plain_0)b::bigint[], %(plain_1)b::bigint[], %(plain_2)b::text[]) AS asked (place, after, tag)
 CROSS JOIN LATERAL (
     SELECT FROM tags WHERE tags.tag = asked.tag AND tags.position > asked.after LIMIT 1
 ) AS hit
@@ -300,7 +417,7 @@ WHERE asked.after < (SELECT position FROM head)
 """,
     "narrow": """
 SELECT asked.place FROM
-    unnest(%(narrow_0)b::int[], %(narrow_1)b::bigint[], %(narrow_2)b::text[], %(narrow_3)b::text[], %(narrow_4)b::text[])
+    unnest(%(narrow_0)b::bigint[], %(narrow_1)b::bigint[], %(narrow_2)b::text[], %(narrow_3)b::text[], %(narrow_4)b::text[])
     AS asked (place, after, first_tag, all_tags, any_types)
 CROSS JOIN LATERAL (
     SELECT FROM tags
@@ -315,14 +432,14 @@ WHERE asked.after < (SELECT position FROM head)
 """,
     "typed": """
 SELECT asked.place FROM
-    unnest(%(typed_0)b::int[], %(typed_1)b::bigint[], %(typed_2)b::text[]) AS asked (place, after, type)
+    unnest(%(typed_0)b::bigint[], %(typed_1)b::bigint[], %(typed_2)b::text[]) AS asked (place, after, type)
 CROSS JOIN LATERAL (
     SELECT FROM events WHERE events.type = asked.type AND events.position > asked.after LIMIT 1
 ) AS hit
 WHERE asked.after < (SELECT position FROM head)
 """,
     "whole": """
-SELECT asked.place FROM unnest(%(whole_0)b::int[], %(whole_1)b::bigint[]) AS asked (place, after)
+SELECT asked.place FROM unnest(%(whole_0)b::bigint[], %(whole_1)b::bigint[]) AS asked (place, after)
 WHERE asked.after < (SELECT position FROM head)
 """,
 }

@@ -19,6 +19,8 @@ Node = tuple[int, int]
 """Level and index of a complete subtree."""
 LookUp = Callable[[list[Node]], Mapping[Node, bytes]]
 """Gives the hashes of nodes; one that it leaves out is reported as missing."""
+Row = tuple[int, int, list[bytes]]
+"""Neighbouring nodes of a level: the level, the first one's index, the hashes."""
 Range = tuple[int, int]
 """Leaves from the first index up to, not including, the second."""
 
@@ -77,27 +79,31 @@ class Frontier:
     def root(self) -> bytes:
         return _fold(self.hashes)
 
-    def extend(self, leaf_hashes: Iterable[bytes]) -> tuple[Self, list[tuple[int, int, bytes]]]:
-        """The edge with these leaves appended, and every node (level, index, hash) that they complete, leaves included.
+    def extend(self, leaf_hashes: Iterable[bytes]) -> tuple[Self, list[Row]]:
+        """The edge with these leaves appended, and every node that they complete, leaves included: a row a level.
 
-        Of n leaves, n to 2n + log2(size) nodes come; each level's are together and in order, the leaves' first.
+        Of n leaves, n to 2n + log2(size) nodes come.
         """
         row = list(leaf_hashes)
         size = self.size + len(row)
-        nodes: list[tuple[int, int, bytes]] = []
+        rows: list[Row] = []
         kept = list(self.hashes)
         edge: list[bytes] = []
         level = 0
         while row:
             first = self.size >> level
-            nodes += [(level, index, hash_) for index, hash_ in enumerate(row, first)]
-            if first & 1:
-                row.insert(0, kept.pop())
-            if len(row) & 1:
-                edge.append(row[-1])
-            row = [node_hash(*pair) for pair in zip(row[::2], row[1::2], strict=False)]
+            rows.append((level, first, row))
+            left = [kept.pop(), *row] if first & 1 else row
+            if len(left) & 1:
+                edge.append(left[-1])
+            row = [node_hash(*pair) for pair in zip(left[::2], left[1::2], strict=False)]
             level += 1
-        return type(self)(size, (*kept, *reversed(edge))), nodes
+        return type(self)(size, (*kept, *reversed(edge))), rows
+
+
+def nodes_in(rows: Iterable[Row]) -> list[tuple[int, int, bytes]]:
+    """Level, index and hash of each node of the rows, in order."""
+    return [(level, index, hash_) for level, first, hashes in rows for index, hash_ in enumerate(hashes, first)]
 
 
 def frontier_nodes(size: int) -> list[Node]:
@@ -117,29 +123,45 @@ def inclusion_proof(index: int, size: int, look_up: LookUp) -> list[bytes]:
     return _hashes_of(_inclusion_path(index, size), look_up)
 
 
-def inclusion_proofs(leaves: Range, size: int, hashes: Mapping[Node, bytes]) -> list[tuple[bytes, ...]]:
-    """The inclusion proofs of neighbouring leaves, in order, from hashes that hold what they name.
+class InclusionProofs:
+    """The inclusion proofs of one tree, from hashes that hold what they name; what they share is made once.
 
-    What they share is made once. For leaves that the tree got last, the frontier before them and the nodes that came
-    with them suffice. Raises ValueError, MissingNode.
+    For the leaves that the tree got last, the frontier before them and the nodes that came with them suffice.
     """
-    if not 0 <= leaves[0] <= leaves[1] <= size:
-        raise ValueError(f"A tree of {size} leaves has the ranges within 0 to {size}; got {leaves[0]} to {leaves[1]}.")
-    proofs: list[tuple[bytes, ...]] = []
-    open_: list[tuple[int, int, tuple[bytes, ...]]] = [(0, size, ())]
-    while open_:
-        begin, end, above = open_.pop()
-        if end <= leaves[0] or leaves[1] <= begin:
-            continue
-        if end - begin == 1:
-            proofs.append(above)
-            continue
-        middle = _split(begin, end)
-        if middle < leaves[1]:
-            open_.append((middle, end, (_hash_over((begin, middle), hashes), *above)))
-        if leaves[0] < middle:
-            open_.append((begin, middle, (_hash_over((middle, end), hashes), *above)))
-    return proofs
+
+    def __init__(self, size: int, hashes: Mapping[Node, bytes]) -> None:
+        self._size = size
+        self._hashes = hashes
+        self._above: dict[Range, tuple[bytes, ...]] = {(0, size): ()}
+        """Of each range that was passed on the way to a leaf, the proof of its hash."""
+
+    def of(self, leaves: Range) -> list[tuple[bytes, ...]]:
+        """Those of neighbouring leaves, in order. Raises ValueError, MissingNode."""
+        first, last = leaves
+        if not 0 <= first <= last <= self._size:
+            raise ValueError(
+                f"A tree of {self._size} leaves has the ranges within 0 to {self._size}; got {first} to {last}."
+            )
+        proofs: list[tuple[bytes, ...]] = []
+        open_: list[Range] = [(0, self._size)] if first < last else []
+        while open_:
+            begin, end = here = open_.pop()
+            if end - begin == 1:
+                proofs.append(self._above[here])
+                continue
+            middle = _split(begin, end)
+            left, right = (begin, middle), (middle, end)
+            if middle < last:
+                self._pass(here, right, left)
+                open_.append(right)
+            if first < middle:
+                self._pass(here, left, right)
+                open_.append(left)
+        return proofs
+
+    def _pass(self, parent: Range, child: Range, sibling: Range) -> None:
+        if child not in self._above:
+            self._above[child] = (_hash_over(sibling, self._hashes), *self._above[parent])
 
 
 def consistency_proof(first: int, second: int, look_up: LookUp) -> list[bytes]:
@@ -338,6 +360,11 @@ def _hashes_of(path: list[Range], look_up: LookUp) -> list[bytes]:
 
 
 def _hash_over(leaves: Range, hashes: Mapping[Node, bytes]) -> bytes:
+    width = leaves[1] - leaves[0]
+    if width & (width - 1) == 0:
+        # Ranges of the tree begin at a multiple of their width, so this one is complete: nothing is to be folded.
+        level = width.bit_length() - 1
+        return _hash_of((level, leaves[0] >> level), hashes)
     return _fold([_hash_of(node, hashes) for node in _subtrees(leaves)])
 
 

@@ -81,11 +81,13 @@ _OBJECTS = (
 
 _SUBJECTS = ("master_key", "subjects", "subjects_master", "refuse_held", "subjects_held")
 _TREE = ("nodes", "nodes_append_only", "checkpoints", "checkpoints_append_only", "log_key")
+_RUNS = ("node_runs", "node_runs_append_only")
 
 LEDGER_MIGRATIONS: tuple[Migration, ...] = (
     Migration("ledger_0001", tuple(_SQL / f"{name}.sql" for name in _OBJECTS)),
     Migration("ledger_0002", tuple(_SQL / f"{name}.sql" for name in _TREE)),
     Migration("ledger_0003", tuple(_SQL / f"{name}.sql" for name in _SUBJECTS)),
+    Migration("ledger_0004", tuple(_SQL / f"{name}.sql" for name in _RUNS)),
 )
 """The event store's own. Other packages add theirs: ``migrate(conninfo, schema, LEDGER_MIGRATIONS + OTHERS)``."""
 
@@ -171,7 +173,7 @@ def _session(conninfo: str, schema: str, role: str | None = None) -> str:
     options = [str(given.get("options") or "")]
     options += [f"-c {name}={_escaped(value)}" for name, value in settings.items()]
     timeout = given.get("connect_timeout") or CONNECT_SECONDS
-    return make_conninfo(conninfo, options=" ".join(options).strip(), connect_timeout=timeout)
+    return make_conninfo(conninfo, options=" ".join(options).strip(), connect_timeout=timeout, client_encoding="UTF8")
 
 
 def _escaped(value: str) -> str:

@@ -143,9 +143,12 @@ class _PrivateKey:
     key_type: ClassVar[KeyType]
     name: str
     private_key: Ed25519PrivateKey = field(repr=False)
+    verifier: Verifier = field(init=False, repr=False)
+    """Made once: it takes as long as a signature."""
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        public_key = self.private_key.public_key().public_bytes_raw()
+        object.__setattr__(self, "verifier", Verifier(self.name, self.key_type, public_key))
 
     @classmethod
     def generate(cls, name: str) -> Self:
@@ -199,10 +202,6 @@ class _PrivateKey:
         """The secret, as it is kept."""
         encoded = _base64_of(bytes([self.key_type]) + self.private_key.private_bytes_raw())
         return f"PRIVATE+KEY+{self.name}+{self.verifier.key_id:08x}+{encoded}"
-
-    @property
-    def verifier(self) -> Verifier:
-        return Verifier(self.name, self.key_type, self.private_key.public_key().public_bytes_raw())
 
 
 class Signer(_PrivateKey):

@@ -9,15 +9,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
-from contextlib import suppress
 from typing import Final
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from ledger.appending import Append, Appended, Clock, Result, Seal, Tree, append_group
+from ledger.appending import Append, Appended, Appender, Clock, Result, Seal, Tree
 from ledger.migrations import Pool
+from ledger.notifier import Notifier
 
 MOST_TOGETHER: Final = 1_024
 """Appends that are committed as one group."""
@@ -33,17 +32,55 @@ class Overloaded(Exception):
     """More appends wait than the ledger takes in for now: nothing was appended, try again in a moment."""
 
 
+class _Ticket:
+    """An append that waits for its group."""
+
+    __slots__ = ("_done", "_next", "_result", "append")
+
+    def __init__(self, append: Append) -> None:
+        self.append = append
+        self._done = threading.Lock()
+        self._done.acquire()
+        self._next: _Ticket | None = None
+        self._result: Result | BaseException | None = None
+
+    def result(self) -> Appended:
+        """What came of it, once that is known. Raises what it was refused or failed with."""
+        try:
+            self._wait()
+        except BaseException:
+            # Interrupted: somebody must wake the next one all the same.
+            threading.Thread(target=self._wait, daemon=True).start()
+            raise
+        if isinstance(self._result, Appended):
+            return self._result
+        assert self._result is not None
+        raise self._result
+
+    def _wait(self) -> None:
+        self._done.acquire()
+        if self._next:
+            self._next._done.release()
+
+    @staticmethod
+    def tell(tickets: Sequence[_Ticket], results: Sequence[Result | BaseException]) -> None:
+        """Gives each its result. The first is woken and each wakes the next: woken at once, they would all contend."""
+        for ticket, result, following in zip(tickets, results, [*tickets[1:], None], strict=True):
+            ticket._result = result
+            ticket._next = following
+        tickets[0]._done.release()
+
+
 class Sequencer:
     """Commits appends in groups. Safe for many threads."""
 
     def __init__(self, pool: Pool, seal: Seal, clock: Clock, tree: Tree | None = None) -> None:
         self._pool = pool
-        self._seal = seal
-        self._clock = clock
-        self._tree = tree
-        self._waiting: deque[tuple[Append, Future[Result]]] = deque()
+        self._appender = Appender(seal, clock, tree)
+        self._waiting: deque[_Ticket] = deque()
         self._arrived = threading.Condition()
         self._running = False
+        self._notifier = Notifier(pool)
 
     def append(self, append: Append) -> Appended:
         """Waits until the append is durable.
@@ -51,17 +88,14 @@ class Sequencer:
         Raises IntegrityError when its condition does not hold, AlreadyAppended when its key is kept, Overloaded when
         too many wait, and psycopg.Error or PoolTimeout when the database fails: then it is unknown whether it was kept.
         """
-        future: Future[Result] = Future()
+        ticket = _Ticket(append)
         with self._arrived:
             if len(self._waiting) >= MOST_WAITING:
                 raise Overloaded(f"{MOST_WAITING} appends wait already")
             self._start()
-            self._waiting.append((append, future))
+            self._waiting.append(ticket)
             self._arrived.notify()
-        result = future.result()
-        if isinstance(result, Appended):
-            return result
-        raise result
+        return ticket.result()
 
     def _start(self) -> None:
         if not self._running:
@@ -72,45 +106,35 @@ class Sequencer:
         while group := self._take():
             self._commit(group)
 
-    def _take(self) -> list[tuple[Append, Future[Result]]]:
+    def _take(self) -> list[_Ticket]:
         """What waits, as much as goes into one group; nothing after a long time without an append."""
         with self._arrived:
             if not self._waiting and not self._arrived.wait_for(lambda: bool(self._waiting), IDLE_SECONDS):
                 self._running = False
                 return []
-            group: list[tuple[Append, Future[Result]]] = []
+            group: list[_Ticket] = []
             events = 0
             while self._waiting and len(group) < MOST_TOGETHER:
-                events += len(self._waiting[0][0].events)
+                events += len(self._waiting[0].append.events)
                 if group and events > MOST_EVENTS_TOGETHER:
                     break
                 group.append(self._waiting.popleft())
             return group
 
-    def _commit(self, group: Sequence[tuple[Append, Future[Result]]]) -> None:
+    def _commit(self, group: Sequence[_Ticket]) -> None:
         try:
             with self._pool.connection() as database:
-                results = append_group(database, [a for a, _ in group], self._seal, self._clock, self._tree)
-                _resolve(group, results)
-                _notify(database)
+                results = self._appender.append(database, [ticket.append for ticket in group])
         except BaseException as fault:
             if len(group) == 1 or _is_away(fault):
-                _fail(group, fault)
+                _Ticket.tell(group, [fault] * len(group))
             else:
                 # One of them cannot be written: alone it fails alone.
-                for member in group:
-                    self._commit([member])
-
-
-def _resolve(group: Sequence[tuple[Append, Future[Result]]], results: Sequence[Result]) -> None:
-    for (_, future), result in zip(group, results, strict=True):
-        future.set_result(result)
-
-
-def _fail(group: Sequence[tuple[Append, Future[Result]]], fault: BaseException) -> None:
-    for _, future in group:
-        if not future.done():
-            future.set_exception(fault)
+                for ticket in group:
+                    self._commit([ticket])
+            return
+        _Ticket.tell(group, results)
+        self._notifier.tell()
 
 
 def _is_away(fault: BaseException) -> bool:
@@ -118,13 +142,3 @@ def _is_away(fault: BaseException) -> bool:
     if isinstance(fault, psycopg.errors.ProgramLimitExceeded):
         return False
     return isinstance(fault, (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout))
-
-
-def _notify(database: psycopg.Connection[tuple[object, ...]]) -> None:
-    # What was appended is durable: a failure here is no failure of the append, and subscribers poll as well.
-    with suppress(psycopg.Error):
-        database.execute(_NOTIFY)
-
-
-# A notification needs no durability, and must not wait for the disk as a commit does.
-_NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(current_schema() || '_head', '')"

@@ -11,23 +11,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ledger.merkle import (
     Frontier,
+    InclusionProofs,
     MissingNode,
     Node,
+    Row,
     consistency_proof,
     frontier_nodes,
     inclusion_nodes,
     inclusion_proof,
-    inclusion_proofs,
     leaf_hash,
+    nodes_in,
 )
 from ledger.migrations import Database, Pool
 from ledger.notes import Checkpoint, Note, Signer, Verifier
-from ledger.rows import columns
+from ledger.rows import Bytes, Integers
 
+RUN: Final = 32
+"""Neighbouring nodes that are kept as one row: 1 KiB, so that the database neither compresses nor moves it elsewhere."""
 AT_A_TIME: Final = 5_000
 """Entries that are taken in together where a tree is made for a ledger that has none."""
 
@@ -82,12 +86,12 @@ class LedgerTree:
         self._edge = Frontier(0, ())
         self._next = self._edge
 
-    def extend(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
-        """Writes the nodes that the entries complete and a signed checkpoint of the new size.
+    def grow(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
+        """The nodes that the entries complete and a signed checkpoint of the new size, which `WRITTEN` writes.
 
         Entries before them that a process without a tree has appended meanwhile are taken in first.
         """
-        growth = self._take_in(database, self._edge_at(database, first - 1, recorded_at), entries, recorded_at)
+        growth = self._grown(self._edge_at(database, first - 1, recorded_at), entries, recorded_at)
         self._next = growth.after
         return growth
 
@@ -103,17 +107,14 @@ class LedgerTree:
                 if head is None or size >= head[0]:
                     return
                 rows = database.execute(_ENTRIES_AFTER, [size, AT_A_TIME]).fetchall()
-                self.extend(database, size + 1, [data for (data,) in rows], head[1])
+                database.execute(_WRITE, written(self.grow(database, size + 1, [data for (data,) in rows], head[1])))
             self.keep()
 
-    def _take_in(self, database: Database, before: Frontier, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
-        after, nodes = before.extend(leaf_hash(entry) for entry in entries)
+    def _grown(self, before: Frontier, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
+        after, rows = before.extend(map(leaf_hash, entries))
         text = Checkpoint(self._signer.name, after.size, after.root).text
         note = Note(text, (self._signer.sign(text),)).encoded.decode()
-        signed = Signed(after.size, after.root, note, recorded_at)
-        database.execute(_INSERT_NODES, columns(nodes))
-        database.execute(_INSERT_CHECKPOINT, [signed.size, signed.root, signed.note, signed.signed_at])
-        return Growth(before, after, nodes, entries, signed)
+        return Growth(before, after, rows, entries, Signed(after.size, after.root, note, recorded_at))
 
     def _edge_at(self, database: Database, size: int, recorded_at: datetime) -> Frontier:
         if self._edge.size == size:
@@ -126,7 +127,9 @@ class LedgerTree:
             rows = database.execute(_ENTRIES_AFTER, [edge.size, min(AT_A_TIME, size - edge.size)]).fetchall()
             if not rows:
                 raise MissingNode((0, edge.size))
-            edge = self._take_in(database, edge, [data for (data,) in rows], recorded_at).after
+            growth = self._grown(edge, [data for (data,) in rows], recorded_at)
+            database.execute(_WRITE, written(growth))
+            edge = growth.after
         return edge
 
 
@@ -136,9 +139,8 @@ def _edge_of(database: Database, size: int) -> Frontier:
 
 def _size(database: Database) -> int:
     """The leaves that are in."""
-    row = database.execute("SELECT coalesce(max(index) + 1, 0) FROM nodes WHERE level = 0").fetchone()
-    size: int = row[0] if row else 0
-    return size
+    row = database.execute(_SIZE).fetchone()
+    return row[0] if row else 0
 
 
 def look_up(database: Database, nodes: Sequence[Node]) -> Mapping[Node, bytes]:
@@ -172,29 +174,48 @@ class Growth:
 
     before: Frontier
     after: Frontier
-    nodes: Sequence[tuple[int, int, bytes]]
-    """Level, index and hash of each node that the entries completed."""
+    rows: Sequence[Row]
+    """The nodes that the entries completed."""
     entries: Sequence[bytes]
     checkpoint: Signed
-    _known: dict[Node, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _proofs: list[InclusionProofs] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def receipts(self, first: int, last: int) -> list[Receipt]:
         """The receipts of the group's entries at these positions. Raises MissingNode for others."""
         skipped = self.before.size + 1
-        proofs = inclusion_proofs((first - 1, last), self.after.size, self._hashes())
+        proofs = self._made_once().of((first - 1, last))
         entries = self.entries[first - skipped : last - skipped + 1]
         return [
             Receipt(position, entry, proof, self.checkpoint)
             for position, entry, proof in zip(range(first, last + 1), entries, proofs, strict=True)
         ]
 
-    def _hashes(self) -> Mapping[Node, bytes]:
-        if not self._known:
-            made = dict(zip(frontier_nodes(self.before.size), self.before.hashes, strict=True))
-            made.update({(level, index): hash_ for level, index, hash_ in self.nodes})
-            # At one stroke: several members of the group may ask at once.
-            self._known.update(made)
-        return self._known
+    def _made_once(self) -> InclusionProofs:
+        # Members of the group ask from their own threads: if two make it at once, either will do.
+        if not self._proofs:
+            hashes = dict(zip(frontier_nodes(self.before.size), self.before.hashes, strict=True))
+            hashes.update({(level, index): hash_ for level, index, hash_ in nodes_in(self.rows)})
+            self._proofs.append(InclusionProofs(self.after.size, hashes))
+        return self._proofs[0]
+
+
+def written(growth: Growth) -> dict[str, Any]:
+    """The parameters of `WRITTEN`."""
+    runs = [
+        (level, first + begin, b"".join(hashes[begin : begin + RUN]))
+        for level, first, hashes in growth.rows
+        for begin in range(0, len(hashes), RUN)
+    ]
+    signed = growth.checkpoint
+    return {
+        "levels": Integers(level for level, _, _ in runs),
+        "runs": Integers(first for _, first, _ in runs),
+        "hashes": Bytes(hashes for _, _, hashes in runs),
+        "size": signed.size,
+        "root": signed.root,
+        "note": signed.note,
+        "recorded_at": signed.signed_at,
+    }
 
 
 class Proofs:
@@ -241,15 +262,29 @@ def _checkpoint(database: Database, size: int | None) -> Signed | None:
     return Signed(*row) if row else None
 
 
-_INSERT_NODES: Final = """
-INSERT INTO nodes (level, index, hash) SELECT * FROM unnest(%b::smallint[], %b::bigint[], %b::bytea[])
-"""
-_INSERT_CHECKPOINT: Final = "INSERT INTO checkpoints (size, root, note, signed_at) VALUES (%s, %s, %s, %s)"
+WRITTEN: Final = (
+    """
+completed AS (
+    INSERT INTO node_runs (level, first, hashes)
+    SELECT run.* FROM turn CROSS JOIN unnest(%(levels)b::bigint[], %(runs)b::bigint[], %(hashes)b::bytea[]) AS run
+)""",
+    """
+signed AS (
+    INSERT INTO checkpoints (size, root, note, signed_at)
+    SELECT %(size)s, %(root)s, %(note)s, %(recorded_at)s FROM turn
+)""",
+)
+"""What writes a growth (`written`) where the statement's `turn` has a row."""
+_WRITE: Final = f"WITH turn AS (SELECT), {', '.join(WRITTEN)} SELECT".encode()
+_SIZE: Final = "SELECT first + length(hashes) / 32 FROM node_runs WHERE level = 0 ORDER BY first DESC LIMIT 1"
 _NODES: Final = """
-SELECT node.level, node.index, node.hash FROM unnest(%s::smallint[], %s::bigint[]) AS asked (level, index)
+SELECT asked.level, asked.index, substring(run.hashes FROM (asked.index - run.first)::int * 32 + 1 FOR 32)
+FROM unnest(%s::smallint[], %s::bigint[]) AS asked (level, index)
 CROSS JOIN LATERAL (
-    SELECT * FROM nodes WHERE nodes.level = asked.level AND nodes.index = asked.index LIMIT 1
-) AS node
+    SELECT * FROM node_runs AS run WHERE run.level = asked.level AND run.first <= asked.index
+    ORDER BY run.first DESC LIMIT 1
+) AS run
+WHERE (asked.index - run.first) * 32 < length(run.hashes)
 """
 _ENTRIES_AT: Final = """
 SELECT position, data FROM events WHERE position = ANY(%s::bigint[]) AND position <= %s ORDER BY position

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 from functools import cache
-from itertools import groupby
-from operator import itemgetter
 from random import Random
 
 from ledger.merkle import HASH_SIZE, Frontier, Node, leaf_hash
@@ -24,13 +22,11 @@ class KeptTree:
         self.asked: list[list[Node]] = []
 
     def extend(self, leaf_hashes: Iterable[bytes]) -> None:
-        self.frontier, nodes = self.frontier.extend(leaf_hashes)
-        for level, row in groupby(nodes, itemgetter(0)):
-            _, indexes, hashes = zip(*row, strict=True)
+        self.frontier, rows = self.frontier.extend(leaf_hashes)
+        for level, first, hashes in rows:
             if level == len(self.rows):
                 self.rows.append(bytearray())
-            first = len(self.rows[level]) // HASH_SIZE
-            assert list(indexes) == list(range(first, first + len(indexes))), "a node came twice, or out of its order"
+            assert first == len(self.rows[level]) // HASH_SIZE, "a node came twice, or out of its order"
             self.rows[level] += b"".join(hashes)
 
     def look_up(self, nodes: list[Node]) -> dict[Node, bytes]:

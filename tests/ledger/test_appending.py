@@ -1,14 +1,22 @@
-"""One group of appends: what each of its members comes to, asked of the group alone."""
+"""One group of appends: what each of its members comes to, asked of the group alone.
 
+Each is asked of both ways: by an appender that takes its turn first, and by one that knows the head and writes at once.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import NamedTuple
 
+import psycopg
 import pytest
 from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQueryItem
 from eventsourcing.persistence import IntegrityError
 
-from appends import SHA, bare, event, now, once, stored, unless
-from ledger.appending import AlreadyAppended, Append, Appended, Once, append_group
+from appends import SHA, bare, event, now, once, stored, stuck, unless
+from ledger.appending import PART, AlreadyAppended, Append, Appended, Appender, Once, Result, Seal
 from ledger.migrations import Pool
+from running import wait_until
 
 
 class Case(NamedTuple):
@@ -40,44 +48,75 @@ CASES = {
 }
 
 
-def together(pool: Pool, *appends: Append) -> list[object]:
-    """The positions of a group's members, or the names of what refused them."""
+Group = Callable[..., list[Result]]
+Together = Callable[..., list[object]]
+
+
+def alone(pool: Pool, seal: Seal = bare) -> Appender:
+    """An appender that has found the head twice where it left it."""
+    appender = Appender(seal, now, None)
     with pool.connection() as database:
-        results = append_group(database, appends, bare, now, None)
+        appender.append(database, [])
+        appender.append(database, [])
+    return appender
+
+
+@pytest.fixture(params=["in turn", "at once"])
+def group(pool: Pool, request: pytest.FixtureRequest) -> Group:
+    """Appends a group and gives what each member came to."""
+
+    def append(*appends: Append, seal: Seal = bare) -> list[Result]:
+        appender = alone(pool, seal) if request.param == "at once" else Appender(seal, now, None)
+        with pool.connection() as database:
+            return appender.append(database, appends)
+
+    return append
+
+
+@pytest.fixture
+def together(group: Group) -> Together:
+    """Appends a group and gives the positions of its members, or the names of what refused them."""
+
+    def append(*appends: Append) -> list[object]:
+        return outcomes(group(*appends))
+
+    return append
+
+
+def outcomes(results: Sequence[Result]) -> list[object]:
     return [result.last if isinstance(result, Appended) else type(result).__name__ for result in results]
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_member_conflicts_with_what_the_group_appends_before_it(pool: Pool, name: str) -> None:
+def test_a_member_conflicts_with_what_the_group_appends_before_it(pool: Pool, together: Together, name: str) -> None:
     condition, conflicts = CASES[name]
-    came = together(pool, Append([event("X", "a", "b")]), Append([event("new")], condition), Append([event("last")]))
+    came = together(Append([event("X", "a", "b")]), Append([event("new")], condition), Append([event("last")]))
     assert came == ([1, "IntegrityError", 2] if conflicts else [1, 2, 3])
     assert stored(pool) == ([(1, "X"), (2, "last")] if conflicts else [(1, "X"), (2, "new"), (3, "last")])
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_same_conflicts_with_what_was_committed_before(pool: Pool, name: str) -> None:
+def test_the_same_conflicts_with_what_was_committed_before(together: Together, name: str) -> None:
     condition, conflicts = CASES[name]
-    together(pool, Append([event("X", "a", "b")]))
-    assert together(pool, Append([event("new")], condition)) == (["IntegrityError"] if conflicts else [2])
+    together(Append([event("X", "a", "b")]))
+    assert together(Append([event("new")], condition)) == (["IntegrityError"] if conflicts else [2])
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_condition_after_it_does_not_ask_about_it(pool: Pool, name: str) -> None:
-    together(pool, Append([event("X", "a", "b")]))
+def test_a_condition_after_it_does_not_ask_about_it(together: Together, name: str) -> None:
+    together(Append([event("X", "a", "b")]))
     after = DCBAppendCondition(CASES[name].condition.fail_if_events_match, 1)
-    assert together(pool, Append([event("new")], after)) == [2]
+    assert together(Append([event("new")], after)) == [2]
 
 
-def test_an_append_may_match_its_own_condition(pool: Pool) -> None:
+def test_an_append_may_match_its_own_condition(together: Together) -> None:
     everything = DCBAppendCondition(DCBQuery())
-    assert together(pool, Append([event("X", "a"), event("X", "a")], everything)) == [2]
+    assert together(Append([event("X", "a"), event("X", "a")], everything)) == [2]
 
 
-def test_what_is_refused_is_no_reason_to_refuse_another(pool: Pool) -> None:
+def test_what_is_refused_is_no_reason_to_refuse_another(pool: Pool, together: Together) -> None:
     claim = unless(([], ["a"]))
     came = together(
-        pool,
         Append([event("X", "b")]),
         Append([event("refused", "a")], unless(([], ["b"]))),
         Append([event("Y", "a")], claim),
@@ -87,46 +126,40 @@ def test_what_is_refused_is_no_reason_to_refuse_another(pool: Pool) -> None:
     assert stored(pool) == [(1, "X"), (2, "Y")]
 
 
-def test_each_of_many_conditions_is_that_of_its_own_member(pool: Pool) -> None:
-    together(pool, *(Append([event(f"T{number}", f"t:{number}", f"u:{number}")]) for number in range(60)))
+def test_each_of_many_conditions_is_that_of_its_own_member(together: Together) -> None:
+    together(*(Append([event(f"T{number}", f"t:{number}", f"u:{number}")]) for number in range(60)))
     conditions = [unless(([], [f"t:{n}"]), (["none"], [f"u:{n}"]), ([], ["none"]), after=30) for n in range(60)]
     conditions += [unless(([f"T{n}"], [f"t:{n}", f"u:{n}"]), after=30) for n in range(60)]
     conditions += [unless(([f"T{n}"], []), after=30) for n in range(60)]
-    came = together(pool, *(Append([event("new")], condition) for condition in conditions))
+    came = together(*(Append([event("new")], condition) for condition in conditions))
     assert [isinstance(result, int) for result in came] == ([True] * 30 + [False] * 30) * 3
 
 
-def test_members_get_positions_in_their_order_and_one_instant(pool: Pool) -> None:
+def test_members_get_positions_in_their_order_and_one_instant(pool: Pool, together: Together) -> None:
     members = [Append([event(f"{place}-{number}") for number in range(1 + place % 3)]) for place in range(20)]
-    assert together(pool, *members) == [sum(len(each.events) for each in members[: n + 1]) for n in range(20)]
+    assert together(*members) == [sum(len(each.events) for each in members[: n + 1]) for n in range(20)]
     expected = [one.type for member in members for one in member.events]
     assert stored(pool) == list(enumerate(expected, start=1))
     with pool.connection() as database:
         assert database.execute("SELECT DISTINCT recorded_at FROM events").fetchall() == [(now(),)]
 
 
-def test_of_two_members_under_one_key_the_first_appends_and_the_other_learns_its_positions(pool: Pool) -> None:
-    with pool.connection() as database:
-        first, again, other = append_group(
-            database,
-            [
-                Append([event("X"), event("X")], once=once()),
-                Append([event("Y")], once=Once("holder", "key", b"\x02" * 32)),
-                Append([event("Z")], once=once(holder="another")),
-            ],
-            bare,
-            now,
-            None,
-        )
+def test_of_two_members_under_one_key_the_first_appends_and_the_other_learns_its_positions(
+    pool: Pool, group: Group
+) -> None:
+    first, again, other = group(
+        Append([event("X"), event("X")], once=once()),
+        Append([event("Y")], once=Once("holder", "key", b"\x02" * 32)),
+        Append([event("Z")], once=once(holder="another")),
+    )
     assert (first, other) == (Appended(1, 2), Appended(3, 3))
     assert isinstance(again, AlreadyAppended)
     assert (again.first_position, again.last_position, again.input_sha256) == (1, 2, SHA)
     assert stored(pool) == [(1, "X"), (2, "X"), (3, "Z")]
 
 
-def test_a_key_whose_first_append_was_refused_is_free_for_the_next_member(pool: Pool) -> None:
+def test_a_key_whose_first_append_was_refused_is_free_for_the_next_member(pool: Pool, together: Together) -> None:
     came = together(
-        pool,
         Append([event("X", "a")]),
         Append([event("Y")], unless(([], ["a"])), once()),
         Append([event("Z")], once=once()),
@@ -136,24 +169,23 @@ def test_a_key_whose_first_append_was_refused_is_free_for_the_next_member(pool: 
     assert stored(pool) == [(1, "X"), (2, "Z")]
 
 
-def test_a_group_of_refused_members_appends_nothing_and_leaves_the_head(pool: Pool) -> None:
-    together(pool, Append([event("X", "a")], once=once()))
-    came = together(pool, Append([event()], unless(([], ["a"]))), Append([event()], once=once()))
+def test_a_group_of_refused_members_appends_nothing_and_leaves_the_head(pool: Pool, together: Together) -> None:
+    together(Append([event("X", "a")], once=once()))
+    came = together(Append([event()], unless(([], ["a"]))), Append([event()], once=once()))
     assert came == ["IntegrityError", "AlreadyAppended"]
     with pool.connection() as database:
         assert database.execute("SELECT position FROM head").fetchone() == (1,)
-    assert together(pool) == []
+    assert together() == []
 
 
-def test_a_refusal_says_after_which_position_it_looked(pool: Pool) -> None:
-    together(pool, Append([event("X", "a")]), Append([event("X", "a")]))
-    with pool.connection() as database:
-        (refused,) = append_group(database, [Append([event()], unless(([], ["a"]), after=1))], bare, now, None)
+def test_a_refusal_says_after_which_position_it_looked(pool: Pool, together: Together, group: Group) -> None:
+    together(Append([event("X", "a")]), Append([event("X", "a")]))
+    (refused,) = group(Append([event()], unless(([], ["a"]), after=1)))
     assert isinstance(refused, IntegrityError)
     assert str(refused) == "an event after position 1 matches the append condition"
 
 
-def test_the_group_is_sealed_in_its_order_with_the_positions_that_it_gets(pool: Pool) -> None:
+def test_the_group_is_sealed_in_its_order_with_the_positions_that_it_gets(pool: Pool, group: Group) -> None:
     sealed: list[tuple[int, str]] = []
 
     def seal(one: DCBEvent, position: int, recorded_at: object) -> bytes:
@@ -161,6 +193,74 @@ def test_the_group_is_sealed_in_its_order_with_the_positions_that_it_gets(pool: 
         return b""
 
     members = [Append([event("A"), event("B")]), Append([event("no", "t")], unless((["A"], []))), Append([event("C")])]
-    with pool.connection() as database:
-        append_group(database, members, seal, now, None)
+    group(*members, seal=seal)
     assert sealed == stored(pool) == [(1, "A"), (2, "B"), (3, "C")]
+
+
+def test_an_appender_that_is_alone_writes_by_one_statement(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    appender = alone(pool)
+    monkeypatch.delattr(Appender, "_append_in_turn")
+    for number in range(1, 4):
+        with pool.connection() as database:
+            assert outcomes(appender.append(database, [Append([event("A", "a")], once=once(str(number)))])) == [number]
+
+
+def test_an_appender_takes_its_turn_again_once_another_has_appended(pool: Pool) -> None:
+    one, other = alone(pool), alone(pool)
+    for number in range(1, 9):
+        with pool.connection() as database:
+            appender = one if number % 3 else other
+            assert outcomes(appender.append(database, [Append([event(f"{number}")])])) == [number]
+    assert stored(pool) == [(number, f"{number}") for number in range(1, 9)]
+
+
+def test_a_condition_asks_about_what_another_appended_while_the_head_was_waited_for(pool: Pool) -> None:
+    appender, other = alone(pool), alone(pool)
+    claim = Append([event("mine", "a")], unless(([], ["a"])), once())
+
+    def append() -> list[object]:
+        with pool.connection() as database:
+            return outcomes(appender.append(database, [claim, Append([event("neighbour", "b")])]))
+
+    with ThreadPoolExecutor(1) as threads, pool.connection() as database, database.transaction():
+        other.append(database, [Append([event("theirs", "a")])])
+        came = threads.submit(append)
+        wait_until(lambda: stuck(pool) != [])
+        assert not came.done()
+        # Leaving the block commits what was appended by the other.
+    assert came.result() == ["IntegrityError", 2]
+    assert stored(pool) == [(1, "theirs"), (2, "neighbour")]
+
+
+def test_a_head_of_the_same_position_and_another_instant_is_not_the_one_that_was_left(
+    database: str, pool: Pool
+) -> None:
+    appender = alone(pool)
+    with pool.connection() as connection:
+        appender.append(connection, [Append([event("before", "a")])])
+    with psycopg.connect(database, options=f"-c search_path={schema}") as owner:
+        owner.execute("UPDATE head SET recorded_at = recorded_at + interval '1 hour'")
+    with pool.connection() as connection:
+        appender.append(connection, [Append([event("after")])])
+        rows = connection.execute("SELECT recorded_at FROM events ORDER BY position").fetchall()
+    assert rows == [(now(),), (now() + timedelta(hours=1),)]
+
+
+@pytest.mark.parametrize("size", [PART - 1, PART, PART + 1, 3 * PART + 5])
+def test_an_append_in_parts_is_one_append(pool: Pool, group: Group, size: int) -> None:
+    (appended,) = group(Append([event(f"{n}", f"t:{n % 7}") for n in range(size)], once=once()))
+    assert appended == Appended(1, size)
+    assert stored(pool) == [(n + 1, f"{n}") for n in range(size)]
+    (again,) = group(Append([event("again")], once=once()))
+    assert isinstance(again, AlreadyAppended)
+    assert (again.first_position, again.last_position) == (1, size)
+    with pool.connection() as database:
+        assert database.execute("SELECT count(*), count(DISTINCT position) FROM tags").fetchone() == (size, size)
+        assert database.execute("SELECT count(DISTINCT xmin::text) FROM events").fetchone() == (1,)
+
+
+def test_an_append_in_parts_is_refused_whole(pool: Pool, together: Together) -> None:
+    together(Append([event("X", "a")]))
+    assert together(Append([event("new")] * (2 * PART), unless(([], ["a"])))) == ["IntegrityError"]
+    assert stored(pool) == [(1, "X")]
+    assert together(Append([event("next")])) == [2]

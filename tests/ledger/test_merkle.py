@@ -21,6 +21,7 @@ from ledger.merkle import (
     inclusion_proof,
     leaf_hash,
     node_hash,
+    nodes_in,
     tile,
     verify_consistency,
     verify_inclusion,
@@ -180,7 +181,8 @@ def test_the_reference_tree_has_its_published_root_at_every_size(size: int) -> N
 
 
 def test_the_reference_tree_has_its_published_nodes_and_no_others() -> None:
-    _, nodes = Frontier.of(0, {}).extend(map(leaf_hash, REFERENCE_ENTRIES))
+    _, rows = Frontier.of(0, {}).extend(map(leaf_hash, REFERENCE_ENTRIES))
+    nodes = nodes_in(rows)
     assert {(level, index): hash_.hex() for level, index, hash_ in nodes} == REFERENCE_NODES
     assert len(nodes) == len(REFERENCE_NODES)
 
@@ -210,7 +212,8 @@ def test_published_consistency_proofs_are_made_and_verified(first: int, second: 
 @pytest.mark.parametrize("size", range(301))
 def test_the_root_and_every_complete_subtree_are_as_defined(size: int) -> None:
     leaves = [leaf_hash(entry(index)) for index in range(size)]
-    frontier, nodes = Frontier.of(0, {}).extend(leaves)
+    frontier, rows = Frontier.of(0, {}).extend(leaves)
+    nodes = nodes_in(rows)
     assert (frontier.size, frontier.root) == (size, root_of(leaves))
     assert {(level, index): hash_ for level, index, hash_ in nodes} == {
         (level, index): root_of(leaves[index << level : (index + 1) << level])
@@ -275,15 +278,15 @@ def test_proofs_of_trees_to_a_million_leaves_verify_and_ask_once_for_few_nodes(d
 def test_leaves_appended_in_any_lots_make_one_tree(lots: list[int]) -> None:
     bounds = [sum(lots[:count]) for count in range(len(lots) + 1)]
     leaves = [leaf_hash(entry(index)) for index in range(bounds[-1])]
-    frontier, nodes = Frontier.of(0, {}), []
+    frontier, rows = Frontier.of(0, {}), []
     for begin, end in pairwise(bounds):
         before = frontier
         frontier, lot = frontier.extend(leaves[begin:end])
-        nodes += lot
+        rows += lot
         assert (before.size, before.root) == (begin, root_of(leaves[:begin]))
-    at_once, all_nodes = Frontier.of(0, {}).extend(leaves)
+    at_once, all_rows = Frontier.of(0, {}).extend(leaves)
     assert frontier == at_once
-    assert sorted(nodes) == sorted(all_nodes)
+    assert sorted(nodes_in(rows)) == sorted(nodes_in(all_rows))
 
 
 @given(st.data())

@@ -34,9 +34,9 @@ CHANGES = {
     "DELETE": "DELETE FROM {}",
     "TRUNCATE": "TRUNCATE {}",
 }
-COLUMNS = {"nodes": "hash", "checkpoints": "root"}
+COLUMNS = {"node_runs": "hashes", "checkpoints": "root"}
 """The tables of the tree, with a column of each."""
-WRITTEN = ["events", "tags", "idempotency", "nodes", "checkpoints", "head"]
+WRITTEN = ["events", "tags", "idempotency", "node_runs", "checkpoints", "head"]
 """The tables that an append writes."""
 
 
@@ -194,15 +194,15 @@ def test_an_append_that_fails_at_any_table_leaves_nothing_of_itself_anywhere(
 
 
 class CutOff(LedgerTree):
-    """A tree whose connection is killed when all is written and nothing is committed, until it is mended."""
+    """A tree whose connection is killed before its group is committed, until it is mended."""
 
     def __init__(self, owner: psycopg.Connection[Any]) -> None:
         super().__init__(SIGNER)
         self.owner = owner
         self.mended = False
 
-    def extend(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
-        growth = super().extend(database, first, entries, recorded_at)
+    def grow(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
+        growth = super().grow(database, first, entries, recorded_at)
         if not self.mended:
             self.owner.execute("SELECT pg_terminate_backend(%s, 10000)", [database.info.backend_pid])
         return growth
@@ -434,7 +434,7 @@ def full_scans(single: Pool) -> object:
         conn.execute("SELECT pg_stat_force_next_flush()")
         return conn.execute(
             "SELECT sum(seq_scan) FROM pg_stat_user_tables WHERE schemaname = current_schema() "
-            "AND relname IN ('events', 'nodes', 'checkpoints')"
+            "AND relname IN ('events', 'node_runs', 'checkpoints')"
         ).fetchone()
 
 
@@ -461,9 +461,9 @@ def test_the_refusals_hold_in_a_session_that_applies_replicated_changes_too(pool
     with pool.connection() as conn:
         rows = conn.execute(
             "SELECT tgrelid::regclass::text, tgenabled::text FROM pg_trigger "
-            "WHERE tgfoid = 'refuse_change'::regproc AND tgrelid IN ('nodes'::regclass, 'checkpoints'::regclass)"
+            "WHERE tgfoid = 'refuse_change'::regproc AND tgrelid IN ('node_runs'::regclass, 'checkpoints'::regclass)"
         ).fetchall()
-    assert sorted(rows) == [("checkpoints", "A"), ("nodes", "A")]
+    assert sorted(rows) == [("checkpoints", "A"), ("node_runs", "A")]
 
 
 # The key

@@ -1,0 +1,5 @@
+CREATE TRIGGER node_runs_append_only
+BEFORE UPDATE OR DELETE OR TRUNCATE ON node_runs
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE node_runs ENABLE ALWAYS TRIGGER node_runs_append_only;
