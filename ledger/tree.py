@@ -36,31 +36,70 @@ class WrongKey(Exception):
     """The signing key is not the one that this ledger's checkpoints are signed under; the message says what to do."""
 
 
+class CutTree(Exception):
+    """The tree does not end where the ledger does, so it is not gone on with; the message says what to do."""
+
+    def __init__(self, position: int, head: int) -> None:
+        super().__init__(
+            f"The tree of proofs does not hold position {position} of this ledger, whose head is {head}: it was whole once, "
+            "so something was changed or taken away. Nothing is recorded on top of that: see with `caseledger verify` "
+            "what holds, and restore the database from a backup."
+        )
+        self.position = position
+
+
 def signer_at(pool: Pool, path: Path) -> Signer:
     """The ledger's signing key, kept in a file for its owner alone; made with the ledger's first start.
 
-    Raises WrongKey when the ledger knows another one, and KeyFileError when the file cannot be used.
+    A ledger that was begun before it had a tree gets it in the transaction that makes the key the ledger's: whatever has a
+    key has had its whole tree. Raises WrongKey when the ledger knows another one, CutTree when there is a part of a tree
+    and no key, and KeyFileError when the file cannot be used.
     """
     with pool.connection() as database:
         known = _verifier(database)
-        if path.exists():
-            signer = Signer.read(path)
-        elif known:
-            raise WrongKey(
-                f"The signing key of this ledger, {known}, is not at {path}. Give its file by CASELEDGER_SIGNING_KEY_FILE; "
-                "a ledger is never signed by two keys."
-            )
-        else:
-            # Of processes that start at once one makes it: whatever its name, it is the key.
-            signer = Signer.read_or_made(path, f"caseledger/{secrets.token_hex(6)}")
-        database.execute("INSERT INTO log_key (verifier) VALUES (%s) ON CONFLICT DO NOTHING", [str(signer.verifier)])
-        known = _verifier(database)
+    if path.exists():
+        signer = Signer.read(path)
+    elif known:
+        raise WrongKey(
+            f"The signing key of this ledger, {known}, is not at {path}. Give its file by CASELEDGER_SIGNING_KEY_FILE; "
+            "a ledger is never signed by two keys."
+        )
+    else:
+        # Of processes that start at once one makes it: whatever its name, it is the key.
+        signer = Signer.read_or_made(path, f"caseledger/{secrets.token_hex(6)}")
+    if known is None:
+        known = _begun(pool, signer)
     if known != str(signer.verifier):
         raise WrongKey(
             f"The file {path} holds the key {signer.verifier}; this ledger is signed by {known}. Give that key's file by "
             "CASELEDGER_SIGNING_KEY_FILE."
         )
     return signer
+
+
+def _begun(pool: Pool, signer: Signer) -> str | None:
+    """Makes the key the ledger's, with a tree of what it has, unless another process was first; gives whose it is."""
+    with pool.connection() as database, database.transaction():
+        row = database.execute("SELECT position, recorded_at FROM head FOR UPDATE").fetchone()
+        made = database.execute(_INSERT_KEY, [str(signer.verifier)]).rowcount
+        if row and made and not database.execute(_HAS_TREE).fetchone():
+            LedgerTree(signer).begin(database, *row)
+        return _verifier(database)
+
+
+def check_tree(pool: Pool) -> None:
+    """That the tree ends where the ledger does, as it has since it has a key; a few look-ups. Raises CutTree."""
+    with pool.connection() as database:
+        row = database.execute(_ENDS).fetchone()
+        if row is None:
+            return
+        head, size, signed = row
+        if size == signed == head:
+            _edge_at(database, head)
+        elif size > head:
+            raise CutTree(head + 1, head)
+        else:
+            raise CutTree(min(signed + 1, _first_without_leaf(database)), head)
 
 
 def verifier_of(database: Database) -> Verifier | None:
@@ -85,26 +124,22 @@ class LedgerTree:
     def extend(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
         """Writes the nodes that the entries complete and a signed checkpoint of the new size.
 
-        Entries before them that a process without a tree has appended meanwhile are taken in first.
+        Raises CutTree where the tree does not hold all entries before them: whoever completed and signed it would hide
+        that something was taken away.
         """
-        growth = self._take_in(database, self._edge_at(database, first - 1, recorded_at), entries, recorded_at)
+        before = self._edge if self._edge.size == first - 1 else _edge_at(database, first - 1)
+        growth = self._take_in(database, before, entries, recorded_at)
         self._next = growth.after
         return growth
 
     def keep(self) -> None:
         self._edge = self._next
 
-    def catch_up(self, pool: Pool) -> None:
-        """Takes in the entries of a ledger that was begun before it had a tree; nothing where all are in."""
-        while True:
-            with pool.connection() as database, database.transaction():
-                head = database.execute("SELECT position, recorded_at FROM head FOR UPDATE").fetchone()
-                size = _size(database)
-                if head is None or size >= head[0]:
-                    return
-                rows = database.execute(_ENTRIES_AFTER, [size, AT_A_TIME]).fetchall()
-                self.extend(database, size + 1, [data for (data,) in rows], head[1])
-            self.keep()
+    def begin(self, database: Database, head: int, recorded_at: datetime) -> None:
+        """Takes in the entries of a ledger that has no tree yet, up to its head, whose lock is held."""
+        edge = Frontier(0, ())
+        while edge.size < head and (rows := database.execute(_ENTRIES_AFTER, [edge.size, AT_A_TIME]).fetchall()):
+            edge = self._take_in(database, edge, [data for (data,) in rows], recorded_at).after
 
     def _take_in(self, database: Database, before: Frontier, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
         after, nodes = before.extend(leaf_hash(entry) for entry in entries)
@@ -115,30 +150,19 @@ class LedgerTree:
         database.execute(_INSERT_CHECKPOINT, [signed.size, signed.root, signed.note, signed.signed_at])
         return Growth(before, after, nodes, entries, signed)
 
-    def _edge_at(self, database: Database, size: int, recorded_at: datetime) -> Frontier:
-        if self._edge.size == size:
-            return self._edge
-        try:
-            return _edge_of(database, size)
-        except MissingNode:
-            edge = _edge_of(database, min(size, _size(database)))
-        while edge.size < size:
-            rows = database.execute(_ENTRIES_AFTER, [edge.size, min(AT_A_TIME, size - edge.size)]).fetchall()
-            if not rows:
-                raise MissingNode((0, edge.size))
-            edge = self._take_in(database, edge, [data for (data,) in rows], recorded_at).after
-        return edge
+
+def _edge_at(database: Database, size: int) -> Frontier:
+    try:
+        return Frontier.of(size, look_up(database, frontier_nodes(size)))
+    except MissingNode as missing:
+        level, index = missing.node
+        raise CutTree(min((index + 1) << level, _first_without_leaf(database)), size) from None
 
 
-def _edge_of(database: Database, size: int) -> Frontier:
-    return Frontier.of(size, look_up(database, frontier_nodes(size)))
-
-
-def _size(database: Database) -> int:
-    """The leaves that are in."""
-    row = database.execute("SELECT coalesce(max(index) + 1, 0) FROM nodes WHERE level = 0").fetchone()
-    size: int = row[0] if row else 0
-    return size
+def _first_without_leaf(database: Database) -> int:
+    row = database.execute(_FIRST_WITHOUT_LEAF).fetchone()
+    position: int = row[0] if row else 1
+    return position
 
 
 def look_up(database: Database, nodes: Sequence[Node]) -> Mapping[Node, bytes]:
@@ -241,6 +265,17 @@ def _checkpoint(database: Database, size: int | None) -> Signed | None:
     return Signed(*row) if row else None
 
 
+_INSERT_KEY: Final = "INSERT INTO log_key (verifier) VALUES (%s) ON CONFLICT DO NOTHING"
+_HAS_TREE: Final = "SELECT 1 WHERE EXISTS (SELECT FROM nodes) OR EXISTS (SELECT FROM checkpoints)"
+_ENDS: Final = """
+SELECT position, (SELECT coalesce(max(index) + 1, 0) FROM nodes WHERE level = 0),
+    (SELECT coalesce(max(size), 0) FROM checkpoints)
+FROM head
+"""
+_FIRST_WITHOUT_LEAF: Final = """
+SELECT min(leaf.index) + 2 FROM (SELECT -1 AS index UNION ALL SELECT index FROM nodes WHERE level = 0) AS leaf
+WHERE NOT EXISTS (SELECT FROM nodes WHERE level = 0 AND nodes.index = leaf.index + 1)
+"""
 _INSERT_NODES: Final = """
 INSERT INTO nodes (level, index, hash) SELECT * FROM unnest(%b::smallint[], %b::bigint[], %b::bytea[])
 """
