@@ -80,10 +80,10 @@ def signer_at(pool: Pool, path: Path) -> Signer:
 def _begun(pool: Pool, signer: Signer) -> str | None:
     """Makes the key the ledger's, with a tree of what it has, unless another process was first; gives whose it is."""
     with pool.connection() as database, database.transaction():
-        row = database.execute("SELECT position, recorded_at FROM head FOR UPDATE").fetchone()
+        row = database.execute("SELECT position FROM head FOR UPDATE").fetchone()
         made = database.execute(_INSERT_KEY, [str(signer.verifier)]).rowcount
         if row and made and not database.execute(_HAS_TREE).fetchone():
-            LedgerTree(signer).begin(database, *row)
+            LedgerTree(signer).begin(database, row[0])
         return _verifier(database)
 
 
@@ -135,11 +135,12 @@ class LedgerTree:
     def keep(self) -> None:
         self._edge = self._next
 
-    def begin(self, database: Database, head: int, recorded_at: datetime) -> None:
+    def begin(self, database: Database, head: int) -> None:
         """Takes in the entries of a ledger that has no tree yet, up to its head, whose lock is held."""
         edge = Frontier(0, ())
         while edge.size < head and (rows := database.execute(_ENTRIES_AFTER, [edge.size, AT_A_TIME]).fetchall()):
-            edge = self._take_in(database, edge, [data for (data,) in rows], recorded_at).after
+            entries, instants = zip(*rows, strict=True)
+            edge = self._take_in(database, edge, entries, instants[-1]).after
 
     def _take_in(self, database: Database, before: Frontier, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
         after, nodes = before.extend(leaf_hash(entry) for entry in entries)
@@ -289,7 +290,7 @@ CROSS JOIN LATERAL (
 _ENTRIES_AT: Final = """
 SELECT position, data FROM events WHERE position = ANY(%s::bigint[]) AND position <= %s ORDER BY position
 """
-_ENTRIES_AFTER: Final = "SELECT data FROM events WHERE position > %s ORDER BY position LIMIT %s"
+_ENTRIES_AFTER: Final = "SELECT data, recorded_at FROM events WHERE position > %s ORDER BY position LIMIT %s"
 _CHECKPOINT: Final = """
 SELECT size, root, note, signed_at FROM checkpoints
 WHERE %(size)s::bigint IS NULL OR size = %(size)s::bigint ORDER BY size DESC LIMIT 1

@@ -10,6 +10,7 @@ import pytest
 
 from domain.callers import Caller, Role
 from given import A, B, Stated, interviewed, registered
+from ledger import tree
 from ledger.entry import seal
 from ledger.evidence import NoEvidence, evidence_key, verify_evidence, write_evidence
 from ledger.ledger import Ledger
@@ -58,10 +59,10 @@ def record(ledger: Ledger, *facts: Stated) -> None:
 
 
 def test_an_untouched_ledger_holds_under_its_newest_checkpoint(ledger: Ledger, pool: Pool, signer: Signer) -> None:
-    done: list[int] = []
-    signed, verifier = verify_database(pool, progress=done.append)
+    told: list[tuple[int, int]] = []
+    signed, verifier = verify_database(pool, progress=lambda done, of: told.append((done, of)))
     assert signed is not None
-    assert (signed.size, sum(done), verifier) == (HEAD, HEAD, signer.verifier)
+    assert (signed.size, told, verifier) == (HEAD, [(HEAD, HEAD)], signer.verifier)
     assert ledger.recorder.head() == HEAD
 
 
@@ -100,6 +101,23 @@ TAMPERED: Final = {
     "the head moved back": (11, "UPDATE head SET position = 10"),
     "the head moved on": (12, "UPDATE head SET position = 12"),
     "the head's instant": (11, "UPDATE head SET recorded_at = recorded_at + interval '1 day'"),
+    "a node of a level that no tree has": (12, "INSERT INTO nodes VALUES (63, 1, sha256('x'))"),
+    "a node whose end overflows": (12, "INSERT INTO nodes VALUES (40, 16777216, sha256('x'))"),
+    "a node whose end overflows to 0": (12, "INSERT INTO nodes VALUES (32, 4294967295, sha256('x'))"),
+    "an instant to infinity": (6, "UPDATE events SET recorded_at = 'infinity' WHERE position = 6"),
+    "an instant beyond year 9999": (6, "UPDATE events SET recorded_at = '12026-01-01' WHERE position = 6"),
+    "a checkpoint's instant to infinity": (9, "UPDATE checkpoints SET signed_at = '-infinity' WHERE size = 9"),
+    "the head's instant to infinity": (11, "UPDATE head SET recorded_at = 'infinity'"),
+    "an entry nested too deeply": (
+        5,
+        "UPDATE events SET data = convert_to('{\"data\":' || repeat('[', 100000), 'UTF8') WHERE position = 5",
+    ),
+    "a checkpoint to that of another size": (
+        4,
+        "UPDATE checkpoints SET note = other.note FROM checkpoints AS other WHERE checkpoints.size = 4 AND other.size = 9",
+    ),
+    "the head taken away": (12, "DELETE FROM head"),
+    "the ledger's key": (1, "UPDATE log_key SET verifier = 'garbage'"),
     "an idempotency key beyond the head": (12, "UPDATE idempotency SET last_position = 99 WHERE last_position = 11"),
 }
 
@@ -113,6 +131,44 @@ def test_what_was_changed_is_found_at_its_first_position(
         verify_database(pool)
     assert broken.value.position == position
     assert str(broken.value).startswith(f"Position {position} does not hold: ")
+
+
+TWO_TAMPERED: Final = {
+    "a column before a byte": (4, ["the column type", "a byte of an entry"]),
+    "a tag before a byte": (3, ["a tag taken away", "a byte of an entry"]),
+    "a node before a column": (4, ["an inner node", "the column recorded_at"]),
+    "a byte before a missing event": (5, ["a byte of an entry", "a middle event taken away"]),
+    "a node before the head moved on": (8, ["a leaf of the tree", "the head moved on"]),
+    "a checkpoint before the head moved back": (9, ["a checkpoint's root", "the head moved back"]),
+    "a stray tag before a node": (7, ["a tag added", "a leaf of the tree"]),
+}
+
+
+@pytest.mark.parametrize(("position", "names"), TWO_TAMPERED.values(), ids=TWO_TAMPERED.keys())
+def test_of_two_changes_the_first_is_named(
+    ledger: Ledger, pool: Pool, owner: psycopg.Connection, position: int, names: list[str]
+) -> None:
+    """In a ledger of one checkpoint too, whose entries are looked at together."""
+    for name in names:
+        assert owner.execute(TAMPERED[name][1].encode()).rowcount > 0
+    for _ in range(2):
+        with pytest.raises(Broken) as broken:
+            verify_database(pool)
+        assert broken.value.position == position
+        owner.execute("DELETE FROM checkpoints WHERE size < 11 AND size <> 9")
+
+
+def test_a_ledger_that_was_begun_without_a_tree_holds(pool: Pool, tmp_path: Path) -> None:
+    without = Ledger(PostgresRecorder(pool, seal=seal), Discarding())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tree, "AT_A_TIME", 2)
+        for code in (A, B):
+            record(without, registered(uscc=code))
+        record(without, interviewed("2020-01-01", uscc=A))
+        signer = signer_at(pool, tmp_path / "signing.key")
+    signed, verifier = verify_database(pool)
+    assert signed is not None
+    assert (signed.size, verifier) == (3, signer.verifier)
 
 
 def test_a_ledger_signed_anew_by_another_key_is_found_at_its_first_checkpoint(
