@@ -14,7 +14,7 @@ import msgspec
 from domain.text import shown
 from ledger.entry import canonical
 from ledger.merkle import Frontier, leaf_hash
-from ledger.notes import Checkpoint, MalformedNote, UnverifiedNote, Verifier, open_checkpoint
+from ledger.notes import Checkpoint, MalformedKey, MalformedNote, UnverifiedNote, Verifier, open_checkpoint
 
 
 class Stated(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -121,7 +121,7 @@ def checkpoint_of(note: bytes, verifier: Verifier, position: int, source: str = 
     """The checkpoint of a signed note, if the ledger's key signed it. Raises Broken at this position."""
     try:
         return open_checkpoint(note, verifier.name, verifier).checkpoint
-    except (MalformedNote, UnverifiedNote) as wrong:
+    except (MalformedKey, MalformedNote, UnverifiedNote) as wrong:
         raise Broken(position, f"{source} is not signed by {verifier}: {str(wrong).rstrip('.')}") from None
 
 

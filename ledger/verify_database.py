@@ -38,13 +38,13 @@ def verify_database(
         except MalformedKey:
             raise Broken(1, "the table log_key holds no verifier key that it could be signed under") from None
         last: int = _rows(database, _LAST)[0][0]
-        found = [*_ends(database, last, kept), *_check_readers(readers(database), last)]
+        found = [*_ends(database, last, kept)]
         verification = _Verification(database, verifier, kept)
         try:
             verification.run(lambda done: progress(done, last))
         except Broken as broken:
             found.append(broken)
-        found += _stray_tags(database)
+        found += [*_check_readers(readers(database), last), *_stray_tags(database)]
     if found:
         raise min(found, key=lambda broken: broken.position) from None
     return verification.newest, verifier

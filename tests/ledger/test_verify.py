@@ -1,46 +1,26 @@
 """Verification: what was changed anywhere is found, one thing at a time, and the first position is named."""
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import psycopg
 import pytest
 
-from domain.callers import Caller, Role
-from given import A, B, Stated, interviewed, registered
+from given import A, B, interviewed, registered
 from ledger import tree
 from ledger.entry import seal
-from ledger.evidence import NoEvidence, evidence_key, verify_evidence, write_evidence
 from ledger.ledger import Ledger
-from ledger.merkle import Frontier, leaf_hash
 from ledger.migrations import Pool
-from ledger.notes import Checkpoint, Note, Signer
+from ledger.notes import Signer
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import Discarding
-from ledger.tree import LedgerTree, signer_at, verifier_of
+from ledger.tree import signer_at, verifier_of
 from ledger.verify import Broken
 from ledger.verify_database import verify_database
+from signed_ledger import HEAD, note_of, record
 
-REGULATOR: Final = Caller(role=Role.REGULATOR, holder="test", authority="MIIT")
-HEAD: Final = 11
-"""Two registrations of one group, then nine interviews of a group each."""
 MISSING: Final = "DELETE FROM events WHERE position = {}"
-
-
-@pytest.fixture
-def signer(pool: Pool, tmp_path: Path) -> Signer:
-    return signer_at(pool, tmp_path / "signing.key")
-
-
-@pytest.fixture
-def ledger(pool: Pool, signer: Signer) -> Ledger:
-    made = Ledger(PostgresRecorder(pool, seal=seal, tree=LedgerTree(signer)), Discarding())
-    record(made, registered(), registered(uscc=B))
-    for number in range(9):
-        record(made, interviewed(f"2020-01-0{number + 1}", uscc=A))
-    return made
 
 
 @pytest.fixture
@@ -50,12 +30,6 @@ def owner(database: str, schema: str) -> Iterator[psycopg.Connection]:
         for table in ("events", "tags", "nodes", "checkpoints"):
             conn.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
         yield conn
-
-
-def record(ledger: Ledger, *facts: Stated) -> None:
-    key = f"{datetime.now(UTC).timestamp()}"
-    made = ledger.record(REGULATOR, key, [(fact.name, fact.fields) for fact in facts])
-    assert made.refusals == ()
 
 
 def test_an_untouched_ledger_holds_under_its_newest_checkpoint(ledger: Ledger, pool: Pool, signer: Signer) -> None:
@@ -183,101 +157,3 @@ def test_a_ledger_signed_anew_by_another_key_is_found_at_its_first_checkpoint(
     with pytest.raises(Broken, match="is not signed by") as broken:
         verify_database(pool)
     assert broken.value.position == 2
-
-
-def note_of(signer: Signer, size: int, root: bytes) -> str:
-    text = Checkpoint(signer.name, size, root).text
-    return Note(text, (signer.sign(text),)).encoded.decode()
-
-
-# Evidence
-
-
-@pytest.fixture
-def folder(ledger: Ledger, pool: Pool, tmp_path: Path) -> Path:
-    assert write_evidence(pool, tmp_path / "evidence").size == HEAD
-    return tmp_path / "evidence"
-
-
-def lines(folder: Path) -> list[bytes]:
-    return (folder / "entries.jsonl").read_bytes().splitlines(keepends=True)
-
-
-def test_a_folder_is_verified_by_the_public_key_alone(folder: Path, signer: Signer) -> None:
-    assert evidence_key(folder) == signer.verifier
-    assert verify_evidence(folder, signer.verifier).size == HEAD
-    assert sorted(file.name for file in folder.iterdir()) == ["checkpoint", "entries.jsonl", "verifier"]
-
-
-def _byte(kept: list[bytes]) -> list[bytes]:
-    return [*kept[:4], kept[4].replace(b"false", b"true", 1), *kept[5:]]
-
-
-EDITED: Final[dict[str, tuple[int, Callable[[list[bytes]], list[bytes]]]]] = {
-    "an entry is changed": (11, _byte),
-    "an entry is no JSON": (5, lambda kept: [*kept[:4], b"{\n", *kept[5:]]),
-    "an entry is not canonical": (5, lambda kept: [*kept[:4], kept[4].replace(b":", b": ", 1), *kept[5:]]),
-    "the first is dropped": (1, lambda kept: kept[1:]),
-    "a middle one is dropped": (6, lambda kept: kept[:5] + kept[6:]),
-    "the last is dropped": (11, lambda kept: kept[:-1]),
-    "two are swapped": (3, lambda kept: [*kept[:2], kept[3], kept[2], *kept[4:]]),
-    "the last is cut off": (11, lambda kept: [*kept[:-1], kept[-1][:-9]]),
-    "one is there twice": (6, lambda kept: [*kept[:5], kept[4], *kept[5:]]),
-    "all are gone": (1, lambda kept: []),
-}
-
-
-@pytest.mark.parametrize(("position", "edit"), EDITED.values(), ids=EDITED.keys())
-def test_what_was_edited_in_a_folder_is_found(
-    folder: Path, signer: Signer, position: int, edit: Callable[[list[bytes]], list[bytes]]
-) -> None:
-    (folder / "entries.jsonl").write_bytes(b"".join(edit(lines(folder))))
-    with pytest.raises(Broken) as broken:
-        verify_evidence(folder, signer.verifier)
-    assert broken.value.position == position
-
-
-def test_a_folder_signed_by_another_key_proves_nothing(folder: Path, signer: Signer) -> None:
-    other = Signer.generate(signer.name)
-    with pytest.raises(Broken, match="not signed by"):
-        verify_evidence(folder, other.verifier)
-
-
-def test_a_fork_is_found_by_a_checkpoint_that_was_kept(folder: Path, signer: Signer) -> None:
-    hashes = [leaf_hash(line[:-1]) for line in lines(folder)]
-    kept = Checkpoint(signer.name, HEAD, Frontier(0, ()).extend(hashes)[0].root)
-    forked = _byte(lines(folder))
-    root = Frontier(0, ()).extend([leaf_hash(line[:-1]) for line in forked])[0].root
-    (folder / "entries.jsonl").write_bytes(b"".join(forked))
-    (folder / "checkpoint").write_text(note_of(signer, HEAD, root))
-    assert verify_evidence(folder, signer.verifier).root == root
-    with pytest.raises(Broken, match="not that of the checkpoint that was kept") as broken:
-        verify_evidence(folder, signer.verifier, kept)
-    assert broken.value.position == HEAD
-
-
-def test_a_ledger_that_was_cut_off_is_found_by_a_checkpoint_that_was_kept(
-    folder: Path, signer: Signer, pool: Pool
-) -> None:
-    kept = Checkpoint(signer.name, HEAD + 5, bytes(32))
-    for verified in (lambda: verify_evidence(folder, signer.verifier, kept), lambda: verify_database(pool, kept)):
-        with pytest.raises(Broken, match="was cut off") as broken:
-            verified()
-        assert broken.value.position == HEAD + 1
-
-
-def test_an_export_ends_at_the_largest_checkpoint_that_is_not_beyond(folder: Path, pool: Pool, signer: Signer) -> None:
-    assert write_evidence(pool, folder.with_name("part"), upto=5).size == 5
-    assert verify_evidence(folder.with_name("part"), signer.verifier).size == 5
-    with pytest.raises(NoEvidence, match="no signed checkpoint up to there"):
-        write_evidence(pool, folder.with_name("none"), upto=1)
-    with pytest.raises(NoEvidence, match="exists already"):
-        write_evidence(pool, folder)
-    assert sorted(file.name for file in folder.parent.iterdir()) == ["evidence", "part", "signing.key"]
-
-
-@pytest.mark.parametrize("name", ["verifier", "checkpoint", "entries.jsonl"])
-def test_a_folder_that_lacks_a_file_is_no_evidence(folder: Path, name: str) -> None:
-    (folder / name).unlink()
-    with pytest.raises(NoEvidence, match=f"{name} cannot be read"):
-        verify_evidence(folder, evidence_key(folder))
