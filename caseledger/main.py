@@ -180,18 +180,19 @@ def verify(
 def export(
     out: Annotated[Path, typer.Option(metavar="PATH", help="A name that is free.")],
     format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Format: evidence.")] = "evidence",
+    after: Annotated[int, typer.Option(metavar="POSITION", min=0, help="Only the entries after this position.")] = 0,
     upto: Annotated[
         int | None,
-        typer.Option(metavar="POSITION", min=1, help="The last checkpoint that is not beyond this position."),
+        typer.Option(metavar="POSITION", min=1, help="Up to the last checkpoint that is not beyond this position."),
     ] = None,
     machine: Machine = False,
 ) -> None:
-    """Write the entries, their checkpoint and the public key into a folder that anyone can verify."""
+    """Write the entries, their checkpoints and the public key into a folder that anyone can verify."""
     from caseledger import verifying
 
     if format_ != "evidence":
         raise typer.TyperException(f"--format is evidence; got {format_}")
-    verifying.export_evidence(read_settings(), out, upto, machine)
+    verifying.export_evidence(read_settings(), out, after, upto, machine)
 
 
 Phone = Annotated[

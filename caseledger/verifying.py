@@ -1,30 +1,40 @@
 """`caseledger verify` and `caseledger export --format evidence`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import MofNCompleteColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from caseledger.errors import CannotVerify
 from caseledger.reporting import as_json, note, progress
 from caseledger.settings import Settings
 from caseledger.wiring import open_system, open_to_look
-from ledger.evidence import LONGEST_NOTE, NoEvidence, evidence_key, verify_evidence, write_evidence
-from ledger.migrations import Database
-from ledger.notes import Checkpoint, MalformedKey, MalformedNote, UnverifiedNote, Verifier, open_checkpoint
+from ledger.evidence import LONGEST_NOTE, NoEvidence, evidence_edge, evidence_key, verify_evidence, write_evidence
+from ledger.migrations import Database, Pool
+from ledger.notes import Checkpoint, KeyType, MalformedKey, MalformedNote, UnverifiedNote, Verifier, open_checkpoint
 from ledger.tree import verifier_of
-from ledger.verify import Broken
+from ledger.verify import Broken, Progress
 from ledger.verify_database import verify_database
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was found to hold: entries after a position up to a checkpoint's, None in an empty ledger."""
+
+    signed: Checkpoint | None
+    verifier: Verifier | None
+    after: int = 0
 
 
 def verify(settings: Settings, evidence: Path | None, key: str | None, checkpoint: Path | None, machine: bool) -> bool:
     """Verifies and prints; says whether all holds. Raises CannotVerify for what cannot be looked at."""
     try:
         if evidence is None:
-            signed, verifier = _of_database(settings, checkpoint, machine)
+            found = _of_database(settings, checkpoint, machine)
         else:
-            signed, verifier = _of_folder(evidence, key, checkpoint, machine)
+            found = _of_folder(evidence, key, checkpoint, machine)
     except Broken as broken:
         if machine:
             as_json({"holds": False, "position": broken.position, "why": broken.why})
@@ -33,44 +43,58 @@ def verify(settings: Settings, evidence: Path | None, key: str | None, checkpoin
         return False
     except NoEvidence as wrong:
         raise CannotVerify(str(wrong)) from None
-    size, root = (signed.size, signed.root.hex()) if signed else (0, None)
-    if machine:
-        as_json({"holds": True, "size": size, "rootHash": root, "verifier": str(verifier) if verifier else None})
-    elif signed:
-        print(f"{size} entries hold under the root {root}, signed by {verifier}.", flush=True)
-    else:
-        print("The ledger is empty.", flush=True)
+    _print(found, machine)
     return True
 
 
-def export_evidence(settings: Settings, out: Path, upto: int | None, machine: bool) -> None:
+def _print(found: Verified, machine: bool) -> None:
+    signed, verifier, after = found.signed, found.verifier, found.after
+    if machine:
+        size, root = (signed.size, signed.root.hex()) if signed else (0, None)
+        key = str(verifier) if verifier else None
+        as_json({"holds": True, "after": after, "size": size, "rootHash": root, "verifier": key})
+    elif signed is None:
+        print("The ledger is empty.", flush=True)
+    else:
+        which = f"The entries {after + 1} to {signed.size}" if after else f"{signed.size} entries"
+        print(f"{which} hold under the root {signed.root.hex()}, signed by {verifier}.", flush=True)
+
+
+def export_evidence(settings: Settings, out: Path, after: int, upto: int | None, machine: bool) -> None:
     try:
         with open_system(settings) as system, _progress(machine) as show:
-            signed = write_evidence(system.pool, out, upto, show)
-    except NoEvidence as wrong:
+            signed = write_evidence(system.pool, out, upto, after, show)
+    except (NoEvidence, Broken) as wrong:
         raise CannotVerify(str(wrong)) from None
     except OSError as error:
         raise CannotVerify(
             f"{out} cannot be written ({error.strerror}): give a folder that this user may write."
         ) from None
     if machine:
-        as_json({"out": str(out), "size": signed.size, "rootHash": signed.root.hex()})
+        as_json({"out": str(out), "after": after, "size": signed.size, "rootHash": signed.root.hex()})
     else:
-        note(
-            f"{signed.size} entries and their checkpoint are in {out}; verify them with `caseledger verify --evidence`."
-        )
+        which = f"The entries {after + 1} to {signed.size}" if after else f"{signed.size} entries"
+        note(f"{which} and their checkpoints are in {out}; verify them with `caseledger verify --evidence`.")
 
 
-def _of_database(
-    settings: Settings, checkpoint: Path | None, machine: bool
-) -> tuple[Checkpoint | None, Verifier | None]:
+def _of_database(settings: Settings, checkpoint: Path | None, machine: bool) -> Verified:
     # Only looked at: whoever completes and signs what is missing before it is verified signs whatever was done to it.
     with open_to_look(settings) as pool:
+        kept = _kept(checkpoint, _signed_by(pool)) if checkpoint else None
+        with _progress(machine) as show:
+            return Verified(*verify_database(pool, kept, show, readers=_projections))
+
+
+def _signed_by(pool: Pool) -> Verifier:
+    """The key that a checkpoint that was kept must be of. Raises Broken where the ledger has none, as no ledger that was."""
+    try:
         with pool.connection() as database:
             verifier = verifier_of(database)
-        kept = _kept(checkpoint, verifier) if checkpoint and verifier else None
-        with _progress(machine) as show:
-            return verify_database(pool, kept, show, readers=_projections)
+    except MalformedKey:
+        verifier = None
+    if verifier is None or verifier.key_type is not KeyType.ED25519:
+        raise Broken(1, "a checkpoint was kept, and there is no ledger's key that it could be signed under")
+    return verifier
 
 
 def _projections(database: Database) -> list[tuple[str, int]]:
@@ -78,9 +102,7 @@ def _projections(database: Database) -> list[tuple[str, int]]:
     return [(f"the projection {name}", position) for name, position in rows]
 
 
-def _of_folder(
-    folder: Path, key: str | None, checkpoint: Path | None, machine: bool
-) -> tuple[Checkpoint | None, Verifier | None]:
+def _of_folder(folder: Path, key: str | None, checkpoint: Path | None, machine: bool) -> Verified:
     verifier = _key(key) if key else evidence_key(folder)
     if not key and not machine:
         note(
@@ -88,14 +110,16 @@ def _of_folder(
         )
     kept = _kept(checkpoint, verifier) if checkpoint else None
     with _progress(machine) as show:
-        return verify_evidence(folder, verifier, kept, show), verifier
+        signed = verify_evidence(folder, verifier, kept, show)
+    return Verified(signed, verifier, evidence_edge(folder).size)
 
 
 def _key(given: str) -> Verifier:
-    try:
-        return Verifier.given(given)
-    except MalformedKey:
-        raise CannotVerify("--key is a verifier key, NAME+ID+BASE64 as /tlog/key gives it, or a file of it.") from None
+    with suppress(MalformedKey):
+        verifier = Verifier.given(given)
+        if verifier.key_type is KeyType.ED25519:
+            return verifier
+    raise CannotVerify("--key is a ledger's verifier key, NAME+ID+BASE64 as /tlog/key gives it, or a file of it.")
 
 
 def _kept(file: Path, verifier: Verifier) -> Checkpoint:
@@ -106,12 +130,12 @@ def _kept(file: Path, verifier: Verifier) -> Checkpoint:
         raise CannotVerify(f"{file} cannot be read ({error.strerror}).") from None
     try:
         return open_checkpoint(message, verifier.name, verifier).checkpoint
-    except (MalformedNote, UnverifiedNote) as wrong:
+    except (MalformedKey, MalformedNote, UnverifiedNote) as wrong:
         raise CannotVerify(f"{file} is no checkpoint that {verifier} signed: {wrong}") from None
 
 
 @contextmanager
-def _progress(machine: bool) -> Iterator[Callable[[int], None]]:
-    with progress(TextColumn("entries"), MofNCompleteColumn(), machine=machine) as bar:
+def _progress(machine: bool) -> Iterator[Progress]:
+    with progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), machine=machine) as bar:
         task = bar.add_task("entries", total=None)
-        yield lambda done: bar.advance(task, done)
+        yield lambda done, of: bar.update(task, advance=done, total=of)

@@ -24,7 +24,7 @@ from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
 from ledger.snapshots import Snapshots
-from ledger.tree import LedgerTree, WrongKey, signer_at
+from ledger.tree import CutTree, LedgerTree, WrongKey, check_tree, signer_at
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
@@ -107,6 +107,9 @@ def _tree(pool: Pool, key_file: Path) -> LedgerTree:
     try:
         key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         tree = LedgerTree(signer_at(pool, key_file))
+        check_tree(pool)
+    except CutTree as cut:
+        raise DatabaseError(str(cut)) from None
     except (WrongKey, KeyFileError) as error:
         raise SigningKeyError(str(error)) from None
     except OSError as error:
@@ -114,7 +117,6 @@ def _tree(pool: Pool, key_file: Path) -> LedgerTree:
             f"The signing key cannot be kept at {key_file} ({error.strerror}): give a folder that this user may write, or "
             "its file by CASELEDGER_SIGNING_KEY_FILE."
         ) from None
-    tree.catch_up(pool)
     return tree
 
 

@@ -99,6 +99,9 @@ class Tree(Protocol):
     def keep(self) -> None:
         """Says that what it grew by last is committed; without it, it was not."""
 
+    def forget(self) -> None:
+        """Says that the ledger may not end where it was kept last, whatever its size."""
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -162,12 +165,15 @@ class Appender:
         # its own, so those behind the lock see all that was committed before it was had.
         with database.pipeline() as pipeline, database.transaction():
             turn = self._take_turn(database, pipeline, group)
+            alone = turn.before == self._head
+            if self._tree and not alone:
+                self._tree.forget()
             admitted = _admit(turn, group)
             if turn.accepted:
                 self._write(database, turn)
                 for subject in [append.destroys for _, append in turn.accepted if append.destroys]:
                     database.execute(_DESTROY, [subject])
-        self._alone = turn.before == self._head
+        self._alone = alone
         return self._appended(turn, admitted)
 
     def _appended(self, turn: _Turn, admitted: Sequence[Admitted]) -> list[Result]:

@@ -40,31 +40,70 @@ class WrongKey(Exception):
     """The signing key is not the one that this ledger's checkpoints are signed under; the message says what to do."""
 
 
+class CutTree(Exception):
+    """The tree does not end where the ledger does, so it is not gone on with; the message says what to do."""
+
+    def __init__(self, position: int, head: int) -> None:
+        super().__init__(
+            f"The tree of proofs does not hold position {position} of this ledger, whose head is {head}: it was whole once, "
+            "so something was changed or taken away. Nothing is recorded on top of that: see with `caseledger verify` "
+            "what holds, and restore the database from a backup."
+        )
+        self.position = position
+
+
 def signer_at(pool: Pool, path: Path) -> Signer:
     """The ledger's signing key, kept in a file for its owner alone; made with the ledger's first start.
 
-    Raises WrongKey when the ledger knows another one, and KeyFileError when the file cannot be used.
+    A ledger that was begun before it had a tree gets it in the transaction that makes the key the ledger's: whatever has a
+    key has had its whole tree. Raises WrongKey when the ledger knows another one, CutTree when there is a part of a tree
+    and no key, and KeyFileError when the file cannot be used.
     """
     with pool.connection() as database:
         known = _verifier(database)
-        if path.exists():
-            signer = Signer.read(path)
-        elif known:
-            raise WrongKey(
-                f"The signing key of this ledger, {known}, is not at {path}. Give its file by CASELEDGER_SIGNING_KEY_FILE; "
-                "a ledger is never signed by two keys."
-            )
-        else:
-            # Of processes that start at once one makes it: whatever its name, it is the key.
-            signer = Signer.read_or_made(path, f"caseledger/{secrets.token_hex(6)}")
-        database.execute("INSERT INTO log_key (verifier) VALUES (%s) ON CONFLICT DO NOTHING", [str(signer.verifier)])
-        known = _verifier(database)
+    if path.exists():
+        signer = Signer.read(path)
+    elif known:
+        raise WrongKey(
+            f"The signing key of this ledger, {known}, is not at {path}. Give its file by CASELEDGER_SIGNING_KEY_FILE; "
+            "a ledger is never signed by two keys."
+        )
+    else:
+        # Of processes that start at once one makes it: whatever its name, it is the key.
+        signer = Signer.read_or_made(path, f"caseledger/{secrets.token_hex(6)}")
+    if known is None:
+        known = _begun(pool, signer)
     if known != str(signer.verifier):
         raise WrongKey(
             f"The file {path} holds the key {signer.verifier}; this ledger is signed by {known}. Give that key's file by "
             "CASELEDGER_SIGNING_KEY_FILE."
         )
     return signer
+
+
+def _begun(pool: Pool, signer: Signer) -> str | None:
+    """Makes the key the ledger's, with a tree of what it has, unless another process was first; gives whose it is."""
+    with pool.connection() as database, database.transaction():
+        row = database.execute("SELECT position FROM head FOR UPDATE").fetchone()
+        made = database.execute(_INSERT_KEY, [str(signer.verifier)]).rowcount
+        if row and made and not database.execute(_HAS_TREE).fetchone():
+            LedgerTree(signer).begin(database, row[0])
+        return _verifier(database)
+
+
+def check_tree(pool: Pool) -> None:
+    """That the tree ends where the ledger does, as it has since it has a key; a few look-ups. Raises CutTree."""
+    with pool.connection() as database:
+        row = database.execute(_ENDS).fetchone()
+        if row is None:
+            return
+        head, size, signed = row
+        if size == signed == head:
+            _edge_at(database, head)
+        elif size > head:
+            raise CutTree(head + 1, head)
+        else:
+            raise CutTree(min(signed + 1, _first_without_leaf(database)), head)
 
 
 def verifier_of(database: Database) -> Verifier | None:
@@ -89,26 +128,28 @@ class LedgerTree:
     def grow(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
         """The nodes that the entries complete and a signed checkpoint of the new size, which `WRITTEN` writes.
 
-        Entries before them that a process without a tree has appended meanwhile are taken in first.
+        Raises CutTree where the tree does not hold all entries before them: whoever completed and signed it would hide
+        that something was taken away.
         """
-        growth = self._grown(self._edge_at(database, first - 1, recorded_at), entries, recorded_at)
+        before = self._edge if self._edge.size == first - 1 else _edge_at(database, first - 1)
+        growth = self._grown(before, entries, recorded_at)
         self._next = growth.after
         return growth
 
     def keep(self) -> None:
         self._edge = self._next
 
-    def catch_up(self, pool: Pool) -> None:
-        """Takes in the entries of a ledger that was begun before it had a tree; nothing where all are in."""
-        while True:
-            with pool.connection() as database, database.transaction():
-                head = database.execute("SELECT position, recorded_at FROM head FOR UPDATE").fetchone()
-                size = _size(database)
-                if head is None or size >= head[0]:
-                    return
-                rows = database.execute(_ENTRIES_AFTER, [size, AT_A_TIME]).fetchall()
-                database.execute(_WRITE, written(self.grow(database, size + 1, [data for (data,) in rows], head[1])))
-            self.keep()
+    def forget(self) -> None:
+        self._edge = Frontier(0, ())
+
+    def begin(self, database: Database, head: int) -> None:
+        """Takes in the entries of a ledger that has no tree yet, up to its head, whose lock is held."""
+        edge = Frontier(0, ())
+        while edge.size < head and (rows := database.execute(_ENTRIES_AFTER, [edge.size, AT_A_TIME]).fetchall()):
+            entries, instants = zip(*rows, strict=True)
+            growth = self._grown(edge, entries, instants[-1])
+            database.execute(_WRITE, written(growth))
+            edge = growth.after
 
     def _grown(self, before: Frontier, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
         after, rows = before.extend(map(leaf_hash, entries))
@@ -116,31 +157,19 @@ class LedgerTree:
         note = Note(text, (self._signer.sign(text),)).encoded.decode()
         return Growth(before, after, rows, entries, Signed(after.size, after.root, note, recorded_at))
 
-    def _edge_at(self, database: Database, size: int, recorded_at: datetime) -> Frontier:
-        if self._edge.size == size:
-            return self._edge
-        try:
-            return _edge_of(database, size)
-        except MissingNode:
-            edge = _edge_of(database, min(size, _size(database)))
-        while edge.size < size:
-            rows = database.execute(_ENTRIES_AFTER, [edge.size, min(AT_A_TIME, size - edge.size)]).fetchall()
-            if not rows:
-                raise MissingNode((0, edge.size))
-            growth = self._grown(edge, [data for (data,) in rows], recorded_at)
-            database.execute(_WRITE, written(growth))
-            edge = growth.after
-        return edge
+
+def _edge_at(database: Database, size: int) -> Frontier:
+    try:
+        return Frontier.of(size, look_up(database, frontier_nodes(size)))
+    except MissingNode as missing:
+        level, index = missing.node
+        raise CutTree(min((index + 1) << level, _first_without_leaf(database)), size) from None
 
 
-def _edge_of(database: Database, size: int) -> Frontier:
-    return Frontier.of(size, look_up(database, frontier_nodes(size)))
-
-
-def _size(database: Database) -> int:
-    """The leaves that are in."""
-    row = database.execute(_SIZE).fetchone()
-    return row[0] if row else 0
+def _first_without_leaf(database: Database) -> int:
+    row = database.execute(_FIRST_WITHOUT_LEAF).fetchone()
+    position: int = row[0] if row else 1
+    return position
 
 
 def look_up(database: Database, nodes: Sequence[Node]) -> Mapping[Node, bytes]:
@@ -276,7 +305,19 @@ signed AS (
 )
 """What writes a growth (`written`) where the statement's `turn` has a row."""
 _WRITE: Final = f"WITH turn AS (SELECT), {', '.join(WRITTEN)} SELECT".encode()
-_SIZE: Final = "SELECT first + length(hashes) / 32 FROM node_runs WHERE level = 0 ORDER BY first DESC LIMIT 1"
+_INSERT_KEY: Final = "INSERT INTO log_key (verifier) VALUES (%s) ON CONFLICT DO NOTHING"
+_HAS_TREE: Final = "SELECT 1 WHERE EXISTS (SELECT FROM node_runs) OR EXISTS (SELECT FROM checkpoints)"
+_ENDS: Final = """
+SELECT position, coalesce(leaves.until, 0), (SELECT coalesce(max(size), 0) FROM checkpoints)
+FROM head LEFT JOIN (
+    SELECT first + length(hashes) / 32 AS until FROM node_runs WHERE level = 0 ORDER BY first DESC LIMIT 1
+) AS leaves ON true
+"""
+_FIRST_WITHOUT_LEAF: Final = """
+SELECT min(run.until) + 1
+FROM (SELECT 0 AS until UNION ALL SELECT first + length(hashes) / 32 FROM node_runs WHERE level = 0) AS run
+WHERE NOT EXISTS (SELECT FROM node_runs WHERE level = 0 AND first = run.until)
+"""
 _NODES: Final = """
 SELECT asked.level, asked.index, substring(run.hashes FROM (asked.index - run.first)::int * 32 + 1 FOR 32)
 FROM unnest(%s::smallint[], %s::bigint[]) AS asked (level, index)
@@ -289,7 +330,7 @@ WHERE (asked.index - run.first) * 32 < length(run.hashes)
 _ENTRIES_AT: Final = """
 SELECT position, data FROM events WHERE position = ANY(%s::bigint[]) AND position <= %s ORDER BY position
 """
-_ENTRIES_AFTER: Final = "SELECT data FROM events WHERE position > %s ORDER BY position LIMIT %s"
+_ENTRIES_AFTER: Final = "SELECT data, recorded_at FROM events WHERE position > %s ORDER BY position LIMIT %s"
 _CHECKPOINT: Final = """
 SELECT size, root, note, signed_at FROM checkpoints
 WHERE %(size)s::bigint IS NULL OR size = %(size)s::bigint ORDER BY size DESC LIMIT 1

@@ -5,15 +5,16 @@ database: `ledger.verify_database` feeds it from one and compares what the datab
 `ledger.evidence` feeds it from a folder. The first position that does not hold ends it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
+from domain.text import shown
 from ledger.entry import canonical
-from ledger.merkle import Frontier, leaf_hash
-from ledger.notes import Checkpoint, MalformedNote, UnverifiedNote, Verifier, open_checkpoint
+from ledger.merkle import Frontier, Row, leaf_hash
+from ledger.notes import Checkpoint, MalformedKey, MalformedNote, UnverifiedNote, Verifier, open_checkpoint
 
 
 class Stated(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -32,7 +33,15 @@ class Stated(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_de
 
 
 T = TypeVar("T")
+Progress: TypeAlias = Callable[[int, int], None]
+"""Hears of entries done since it was last told, and of how many there are in all."""
+LONGEST_ENTRY: Final = 16 * 1024 * 1024
+"""Bytes. Twice the longest line that an import reads, eight times the largest request: none that was recorded is longer."""
+
 _DECODER: Final = msgspec.json.Decoder(Stated)
+
+
+EMPTY: Final = Frontier(0, ())
 
 
 class Broken(Exception):
@@ -45,10 +54,10 @@ class Broken(Exception):
 
 
 class Auditor:
-    """Recomputes leaves and roots of entries that are given in order, from position 1 on."""
+    """Recomputes leaves and roots of entries that are given in order, from the position after an edge on."""
 
-    def __init__(self) -> None:
-        self.edge = Frontier(0, ())
+    def __init__(self, edge: Frontier = EMPTY) -> None:
+        self.edge = edge
         self.recorded_at = ""
         """The instant of the last entry, as it is written there."""
 
@@ -56,23 +65,39 @@ class Auditor:
     def position(self) -> int:
         return self.edge.size
 
-    def take(self, entries: Sequence[bytes]) -> tuple[list[Stated], list[tuple[int, int, bytes]]]:
-        """What the next entries state, and the nodes (level, index, hash) that they complete. Raises Broken."""
+    def examine(self, rows: Sequence[T], check: Callable[[Sequence[T]], None]) -> None:
+        """Lets `check` take the next rows; raises Broken with the first position, in whatever order `check` looks.
+
+        What it looks at first may be wrong at a later position than what it would have come to.
+        """
+        edge, recorded_at = self.edge, self.recorded_at
+        try:
+            check(rows)
+        except Broken as broken:
+            before = rows[: max(0, broken.position - edge.size - 1)]
+            if 0 < len(before) < len(rows):
+                self.edge, self.recorded_at = edge, recorded_at
+                self.examine(before, check)
+            raise
+
+    def take(self, entries: Sequence[bytes]) -> tuple[list[Stated], list[Row]]:
+        """What the next entries state, and the nodes that they complete, leaves first. Raises Broken."""
         stated = [self._state(entry, position) for position, entry in enumerate(entries, self.position + 1)]
-        self.edge, nodes = self.edge.extend(map(leaf_hash, entries))
-        return stated, nodes
+        self.edge, rows = self.edge.extend(map(leaf_hash, entries))
+        return stated, rows
 
     def _state(self, entry: bytes, position: int) -> Stated:
         try:
             stated = _DECODER.decode(entry)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            written = canonical(stated)
+        except (ValueError, RecursionError):  # msgspec's own are ValueErrors
             raise Broken(position, "what is stored there is no entry") from None
-        if canonical(stated) != entry:
+        if written != entry:
             raise Broken(position, "its entry is not written canonically (RFC 8785)")
         if stated.position != position:
             raise Broken(position, f"the entry there says that it is at position {stated.position}")
         if stated.recorded_at < self.recorded_at:
-            raise Broken(position, f"it was recorded at {stated.recorded_at}, before the one before it")
+            raise Broken(position, f"it was recorded at {shown(stated.recorded_at)}, before the one before it")
         self.recorded_at = stated.recorded_at
         return stated
 
@@ -96,7 +121,7 @@ def checkpoint_of(note: bytes, verifier: Verifier, position: int, source: str = 
     """The checkpoint of a signed note, if the ledger's key signed it. Raises Broken at this position."""
     try:
         return open_checkpoint(note, verifier.name, verifier).checkpoint
-    except (MalformedNote, UnverifiedNote) as wrong:
+    except (MalformedKey, MalformedNote, UnverifiedNote) as wrong:
         raise Broken(position, f"{source} is not signed by {verifier}: {str(wrong).rstrip('.')}") from None
 
 

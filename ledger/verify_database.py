@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from domain.identifiers import instant_text
+from domain.text import shown
+from ledger.merkle import Row, nodes_in
 from ledger.migrations import Database, Pool
-from ledger.notes import Checkpoint, Verifier
-from ledger.rows import columns
+from ledger.notes import Checkpoint, MalformedKey, Verifier
+from ledger.rows import Bytes, Integers, columns
 from ledger.tree import verifier_of
-from ledger.verify import Auditor, Broken, Stated, checkpoint_of, halted
+from ledger.verify import Auditor, Broken, Progress, Stated, checkpoint_of, halted
 
 PAGE: Final = 2_000
 
@@ -25,28 +25,30 @@ Readers: TypeAlias = Callable[[Database], Sequence[tuple[str, int]]]
 def verify_database(
     pool: Pool,
     kept: Checkpoint | None = None,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = lambda done, of: None,
     readers: Readers = lambda database: (),
 ) -> tuple[Checkpoint | None, Verifier | None]:
     """Verifies what one moment of the database holds, while others may go on writing; memory does not grow.
 
-    `kept` is a checkpoint that somebody kept, signed by this ledger's key. `progress` hears of entries done. Gives the
-    newest checkpoint and the key that signed it, None in an empty ledger. Raises Broken with the first position.
+    `kept` is a checkpoint that somebody kept, signed by this ledger's key. Gives the newest checkpoint and the key that
+    signed it, None in an empty ledger. Raises Broken with the first position.
     """
     with _moment(pool) as database:
-        verifier = verifier_of(database)
-        stray = _first_stray_tag(database)
         try:
-            verification = _Verification(database, verifier, kept, progress)
-            newest = verification.run()
-            verification.check_readers(readers(database))
+            verifier = verifier_of(database)
+        except MalformedKey:
+            raise Broken(1, "the table log_key holds no verifier key that it could be signed under") from None
+        last: int = _rows(database, _LAST)[0][0]
+        found = [*_ends(database, last, kept)]
+        verification = _Verification(database, verifier, kept)
+        try:
+            verification.run(lambda done: progress(done, last))
         except Broken as broken:
-            if stray is not None and stray.position < broken.position:
-                raise stray from None
-            raise
-        if stray is not None:
-            raise stray
-    return newest, verifier
+            found.append(broken)
+        found += [*_check_readers(readers(database), last), *_stray_tags(database), *_nodes_twice(database)]
+    if found:
+        raise min(found, key=lambda broken: broken.position) from None
+    return verification.newest, verifier
 
 
 @contextmanager
@@ -56,33 +58,33 @@ def _moment(pool: Pool) -> Iterator[Connection[TupleRow]]:
         yield database
 
 
+def _rows(
+    database: Database, statement: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+) -> list[TupleRow]:
+    return database.execute(statement.encode(), parameters, binary=True).fetchall()
+
+
 class _Verification:
-    def __init__(
-        self, database: Database, verifier: Verifier | None, kept: Checkpoint | None, progress: Callable[[int], None]
-    ) -> None:
+    """Entries in order, and what is kept beside each of them."""
+
+    def __init__(self, database: Database, verifier: Verifier | None, kept: Checkpoint | None) -> None:
         self._database = database
         self._verifier = verifier
         self._kept = kept
-        self._progress = progress
         self._auditor = Auditor()
-        self._newest: Checkpoint | None = None
+        self.newest: Checkpoint | None = None
 
-    def run(self) -> Checkpoint | None:
-        while rows := self._rows(_EVENTS, [self._auditor.position, PAGE]):
+    def run(self, progress: Callable[[int], None]) -> None:
+        while rows := _rows(self._database, _EVENTS, [self._auditor.position, PAGE]):
             self._page(rows)
-            self._progress(len(rows))
-        self._end()
-        return self._newest
-
-    def _rows(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[TupleRow]:
-        return self._database.execute(statement.encode(), parameters, binary=True).fetchall()
+            progress(len(rows))
 
     def _page(self, rows: list[TupleRow]) -> None:
         first = self._auditor.position + 1
-        notes = {size: rest for size, *rest in self._rows(_CHECKPOINTS, [first, rows[-1][0]])}
+        notes = {size: rest for size, *rest in _rows(self._database, _CHECKPOINTS, [first, rows[-1][0]])}
         sizes = [*notes, *([self._kept.size] if self._kept else [])]
         for part in halted(rows, first - 1, sizes):
-            self._take(part)
+            self._auditor.examine(part, self._take)
             if note := notes.get(self._auditor.position):
                 self._checkpoint(self._auditor.position, *note)
             self._auditor.check_kept(self._kept)
@@ -92,74 +94,98 @@ class _Verification:
         for position, (found, *_) in enumerate(rows, begun):
             if found != position:
                 raise Broken(position, f"there is no event; the next is at position {found}")
-        stated, nodes = self._auditor.take([row[3] for row in rows])
+        stated, completed = self._auditor.take([row[3] for row in rows])
         for (position, type_, tags, _, recorded_at), states in zip(rows, stated, strict=True):
             if type_ != states.type:
-                raise Broken(position, f"the column type says {type_}, its entry {states.type}")
+                raise Broken(position, f"the column type says {shown(type_)}, its entry {shown(states.type)}")
             if tags != states.tags:
                 raise Broken(position, "the column tags says other than its entry")
-            if instant_text(recorded_at) != states.recorded_at:
-                raise Broken(position, f"the column recorded_at says other than its entry, {states.recorded_at}")
+            if recorded_at != states.recorded_at:
+                raise Broken(position, f"the column recorded_at says other than its entry, {shown(states.recorded_at)}")
         self._tags(stated)
-        self._nodes(nodes)
+        self._nodes(completed)
 
     def _tags(self, stated: list[Stated]) -> None:
         wanted = [(tag, each.position) for each in stated for tag in each.tags]
-        if wanted and (missing := self._rows(_MISSING_TAGS, columns(wanted))):
+        if wanted and (missing := _rows(self._database, _MISSING_TAGS, columns(wanted))):
             raise Broken(
                 missing[0][0], "the table tags lacks one of its tags, so whoever looks for it misses the event"
             )
 
-    def _nodes(self, nodes: list[tuple[int, int, bytes]]) -> None:
-        for at, found in self._rows(_WRONG_NODES, columns(nodes)):
+    def _nodes(self, completed: Sequence[Row]) -> None:
+        levels, indexes, hashes = zip(*nodes_in(completed), strict=True)
+        wanted = {"levels": Integers(levels), "indexes": Integers(indexes), "hashes": Bytes(hashes)}
+        spans = [(level, first, first + len(row)) for level, first, row in completed]
+        within = dict(zip(("within", "begins", "ends"), map(Integers, zip(*spans, strict=True)), strict=True))
+        for at, found in _rows(self._database, _WRONG_NODES, wanted | within):
             what = "is missing" if found is None else "is not what its entries hash to"
             raise Broken(at, f"the tree's node that it completes {what}")
 
-    def _checkpoint(self, size: int, root: bytes, note: str, signed_at: datetime) -> None:
+    def _checkpoint(self, size: int, root: bytes, note: str, signed_at: str) -> None:
         if self._verifier is None:
             raise Broken(size, "there is a checkpoint and no key that this ledger is signed under")
         signed = checkpoint_of(note.encode(), self._verifier, size)
+        if signed.size != size:
+            raise Broken(size, f"its checkpoint is one of {signed.size} entries")
         self._auditor.check(signed)
         if root != signed.root:
             raise Broken(size, "the column root of its checkpoint says other than its note")
-        if instant_text(signed_at) != self._auditor.recorded_at:
+        if signed_at != self._auditor.recorded_at:
             raise Broken(size, "its checkpoint was not signed at the instant of the entry")
-        self._newest = signed
+        self.newest = signed
 
-    def check_readers(self, readers: Sequence[tuple[str, int]]) -> None:
-        """That nobody has read what there is not; asked at the same moment of the database as all else."""
-        last = self._auditor.position
-        for name, position in readers:
-            if position > last:
-                raise Broken(last + 1, f"{name} says that it has read up to {position}; the head is {last}")
 
-    def _end(self) -> None:
-        """What can only be said once all entries were seen."""
-        last = self._auditor.position
-        (position, recorded_at) = self._rows("SELECT position, recorded_at FROM head", [])[0]
+def _ends(database: Database, last: int, kept: Checkpoint | None) -> Iterator[Broken]:
+    """What does not end where the events do."""
+    heads = _rows(database, _HEAD)
+    if len(heads) != 1:
+        yield Broken(last + 1, f"the table head has {len(heads)} rows, and one says what the last position is")
+    for position, is_of_last in heads:
         if position != last:
-            raise Broken(min(position, last) + 1, f"the head is {position}, and there are events up to {last}")
-        if last and instant_text(recorded_at) != self._auditor.recorded_at:
-            raise Broken(last, "the head's instant is not that of the last event")
-        if last and (self._newest is None or self._newest.size != last):
-            raise Broken((self._newest.size if self._newest else 0) + 1, "no checkpoint holds it")
-        if self._kept and self._kept.size > last:
-            raise Broken(
-                last + 1, f"the checkpoint that was kept is of {self._kept.size} entries; the ledger was cut off"
-            )
-        for (what,) in self._rows(_BEYOND, {"last": last}):
-            raise Broken(last + 1, f"{what} goes beyond the last event, {last}")
+            yield Broken(min(position or 0, last) + 1, f"the head is {position}, and there are events up to {last}")
+        elif not is_of_last:
+            yield Broken(last, "the head's instant is not that of the last event")
+    newest: int = _rows(database, _NEWEST)[0][0]
+    if newest < last:
+        yield Broken(newest + 1, "no checkpoint holds it")
+    if kept and kept.size > last:
+        yield Broken(last + 1, f"the checkpoint that was kept is of {kept.size} entries; the ledger was cut off")
+    for (what,) in _rows(database, _BEYOND, {"last": last}):
+        yield Broken(last + 1, f"{what} goes beyond the last event, {last}")
 
 
-def _first_stray_tag(database: Database) -> Broken | None:
-    row = database.execute(_STRAY_TAG).fetchone()
-    return Broken(row[0], "the table tags has a tag of it that its entry has not") if row else None
+def _check_readers(readers: Sequence[tuple[str, int]], last: int) -> Iterator[Broken]:
+    """Who has read what there is not; asked at the same moment of the database as all else."""
+    for name, position in readers:
+        if position > last:
+            yield Broken(last + 1, f"{name} says that it has read up to {position}; the head is {last}")
 
 
-_EVENTS: Final = (
-    "SELECT position, type, tags, data, recorded_at FROM events WHERE position > %s ORDER BY position LIMIT %s"
-)
-_CHECKPOINTS: Final = "SELECT size, root, note, signed_at FROM checkpoints WHERE size BETWEEN %s AND %s"
+def _stray_tags(database: Database) -> Iterator[Broken]:
+    for (position,) in _rows(database, _STRAY_TAG):
+        yield Broken(position, "the table tags has a tag of it that its entry has not")
+
+
+def _nodes_twice(database: Database) -> Iterator[Broken]:
+    for (position,) in _rows(database, _TWICE):
+        yield Broken(position, "a node of the tree that it completes is there twice")
+
+
+# Instants as an entry writes them: what none can say (infinity, the year 10000) has no place in Python either.
+_EVENTS: Final = """
+SELECT position, type, tags, coalesce(data, ''), to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+FROM events WHERE position > %s ORDER BY position LIMIT %s
+"""
+_CHECKPOINTS: Final = """
+SELECT size, root, coalesce(note, ''), to_char(signed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+FROM checkpoints WHERE size BETWEEN %s AND %s
+"""
+_LAST: Final = "SELECT coalesce(max(position), 0) FROM events"
+_NEWEST: Final = "SELECT coalesce(max(size), 0) FROM checkpoints"
+_HEAD: Final = """
+SELECT head.position, head.position = 0 OR head.recorded_at IS NOT DISTINCT FROM events.recorded_at
+FROM head LEFT JOIN events ON events.position = head.position ORDER BY head.position
+"""
 _MISSING_TAGS: Final = """
 SELECT wanted.position FROM unnest(%s::text[], %s::bigint[]) AS wanted (tag, position)
 WHERE NOT EXISTS (SELECT FROM tags WHERE tags.tag = wanted.tag AND tags.position = wanted.position)
@@ -169,15 +195,30 @@ _STRAY_TAG: Final = """
 SELECT tags.position FROM tags LEFT JOIN events ON events.position = tags.position
 WHERE events.position IS NULL OR NOT events.tags @> ARRAY[tags.tag] ORDER BY tags.position LIMIT 1
 """
-# A node is completed by the last leaf under it.
+# A node is completed by the last leaf under it. A run has 32 at most.
 _WRONG_NODES: Final = """
-SELECT (wanted.index + 1) << wanted.level, nodes.hash
-FROM unnest(%s::smallint[], %s::bigint[], %s::bytea[]) AS wanted (level, index, hash)
-LEFT JOIN nodes ON nodes.level = wanted.level AND nodes.index = wanted.index
-WHERE nodes.hash IS DISTINCT FROM wanted.hash ORDER BY 1 LIMIT 1
+WITH kept AS (
+    SELECT run.level, run.first + place AS index, substring(run.hashes FROM place * 32 + 1 FOR 32) AS hash
+    FROM unnest(%(within)b::bigint[], %(begins)b::bigint[], %(ends)b::bigint[]) AS asked (level, begins, ends)
+    JOIN node_runs AS run ON run.level = asked.level AND run.first > asked.begins - 32 AND run.first < asked.ends
+    CROSS JOIN generate_series(0, length(run.hashes) / 32 - 1) AS place
+)
+SELECT (wanted.index + 1) << wanted.level::int, kept.hash
+FROM unnest(%(levels)b::bigint[], %(indexes)b::bigint[], %(hashes)b::bytea[]) AS wanted (level, index, hash)
+LEFT JOIN kept ON kept.level = wanted.level AND kept.index = wanted.index
+WHERE kept.hash IS DISTINCT FROM wanted.hash ORDER BY 1 LIMIT 1
+"""
+_TWICE: Final = """
+SELECT (run.next + 1) << run.level FROM (
+    SELECT level, first + length(hashes) / 32 AS until, lead(first) OVER (PARTITION BY level ORDER BY first) AS next
+    FROM node_runs WHERE level BETWEEN 0 AND 62
+) AS run
+WHERE run.next < run.until ORDER BY 1 LIMIT 1
 """
 _BEYOND: Final = """
-SELECT 'a node of the tree' FROM nodes WHERE (index + 1) << level > %(last)s
+-- Shifted to the right nothing overflows; a shift by 64 and more counts from 0 again.
+SELECT 'a node of the tree' FROM node_runs
+WHERE level NOT BETWEEN 0 AND 62 OR first < 0 OR first + length(hashes) / 32 > (%(last)s::bigint >> level)
 UNION ALL SELECT 'a checkpoint' FROM checkpoints WHERE size > %(last)s
 UNION ALL SELECT 'an idempotency key' FROM idempotency WHERE last_position > %(last)s
 LIMIT 1

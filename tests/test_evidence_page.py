@@ -36,7 +36,7 @@ def root() -> bytes:
 
 
 def test_the_page_shows_each_artefact_once() -> None:
-    assert set(BLOCKS) == {"entry 6", "leaf 6", "checkpoint", "verifier", "receipt 5", "entry 7"}
+    assert set(BLOCKS) == {"entry 6", "leaf 6", "checkpoint", "verifier", "receipt 5", "edge 6", "entry 7"}
 
 
 def test_the_entries_are_canonical() -> None:
@@ -65,6 +65,17 @@ def test_the_receipt_leads_to_the_signed_root_and_no_other_place_does() -> None:
     assert folded(5, 7, [leaf("{}"), *hashes[1:]]) != root()
     assert hashes[1] == leaf(BLOCKS["entry 6"])
     assert hashes[2] == leaf(BLOCKS["entry 7"])
+
+
+def test_the_edge_and_the_entries_after_it_lead_to_the_signed_root() -> None:
+    size, *hashes = BLOCKS["edge 6"].split()
+    four, two = map(bytes.fromhex, hashes)
+    assert int(size).bit_count() == len(hashes)
+
+    def node(left: bytes, right: bytes) -> bytes:
+        return sha256(b"\x01" + left + right).digest()
+
+    assert node(four, node(two, leaf(BLOCKS["entry 7"]))) == root()
 
 
 def test_what_was_erased_is_named_by_its_random_id() -> None:

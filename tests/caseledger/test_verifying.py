@@ -1,6 +1,7 @@
 """`caseledger verify` and `export --format evidence`."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from caseledger.wiring import open_system
 from commanding import Ran
 from given import registered
 from ledger.imports import IMPORTER
-from ledger.notes import Signer
+from ledger.notes import Cosigner, Signer
 from ledger.verify_database import verify_database
+from tampering import unguarded
+
+COSIGNER = str(Cosigner.generate("witness.example").verifier)
 
 
 @pytest.fixture
@@ -37,6 +41,15 @@ def test_evidence_is_verified_where_no_ledger_is(
 ) -> None:
     monkeypatch.setenv("CASELEDGER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     assert ran("verify", "--evidence", str(evidence)) == 0
+
+
+def test_a_part_is_exported_and_says_from_where_to_where_it_holds(placed: Ran, evidence: Path) -> None:
+    assert placed("export", "--out", "part", "--after", "1", "--upto", "3") == 0
+    assert placed.err.startswith("The entries 2 to 3 and their checkpoints are in part;")
+    assert placed("verify", "--evidence", "part", "--checkpoint", "part/checkpoint") == 0
+    assert placed.out.startswith("The entries 2 to 3 hold under the root ")
+    found = placed.json("verify", "--evidence", "part")
+    assert (found["after"], found["size"]) == (1, 3)
 
 
 def test_what_does_not_hold_is_named_with_code_1(placed: Ran, evidence: Path) -> None:
@@ -70,12 +83,16 @@ def test_a_checkpoint_of_another_ledger_is_refused(placed: Ran, evidence: Path, 
     ("arguments", "said"),
     [
         (["verify", "--evidence", "nowhere"], "cannot be read (No such file or directory): an evidence folder has"),
-        (["verify", "--evidence", "out", "--key", "nokey"], "--key is a verifier key"),
+        (["verify", "--evidence", "out", "--key", "nokey"], "--key is a ledger's verifier key"),
         (["verify", "--key", "out/verifier"], "--key is for --evidence"),
         (["verify", "--checkpoint", "nowhere"], "nowhere cannot be read"),
         (["export", "--out", "out"], "out exists already"),
         (["export", "--out", "x", "--format", "yaml"], "--format is evidence; got yaml"),
         (["export", "--out", "no/such/place"], "cannot be written"),
+        (["export", "--out", "x", "--after", "-1"], "should be greater than or equal to 0"),
+        (["export", "--out", "x", "--after", "3", "--upto", "3"], "got after 3 and up to 3"),
+        (["export", "--out", "x", "--upto", "5"], "up to at most 4, the head; got after 0 and up to 5"),
+        (["verify", "--evidence", "out", "--key", COSIGNER], "--key is a ledger's verifier key"),
     ],
 )
 @pytest.mark.usefixtures("evidence")
@@ -85,19 +102,50 @@ def test_what_cannot_be_looked_at_is_said_in_one_sentence(placed: Ran, arguments
     assert placed.err.count("\n") == 1
 
 
+def test_a_ledger_that_is_gone_is_found_by_a_checkpoint_that_was_kept(placed: Ran, owner: psycopg.Connection) -> None:
+    owner.execute(
+        "DELETE FROM log_key; DELETE FROM events; DELETE FROM node_runs; DELETE FROM checkpoints; DELETE FROM tags"
+    )
+    owner.execute("UPDATE head SET position = 0")
+    assert placed("verify") == 0
+    assert placed("verify", "--checkpoint", "out/checkpoint") == 1
+    assert "Position 1 does not hold: a checkpoint was kept, and there is no ledger's key" in placed.err
+
+
+@pytest.mark.parametrize(
+    ("position", "change"),
+    [
+        (5, "DELETE FROM head"),
+        (1, "UPDATE log_key SET verifier = 'garbage'"),
+        (1, f"UPDATE log_key SET verifier = '{COSIGNER}'"),
+        (2, "UPDATE events SET recorded_at = 'infinity' WHERE position = 2"),
+        (2, "UPDATE events SET data = convert_to('{\"data\":' || repeat('[', 99999), 'UTF8') WHERE position = 2"),
+        (2, "UPDATE checkpoints SET signed_at = '20000-01-01' WHERE size = 2"),
+    ],
+    ids=["no head", "garbage key", "a witness's key", "infinity", "nested", "signed late"],
+)
+def test_whatever_is_in_the_database_a_sentence_says_what_is_wrong(
+    placed: Ran, owner: psycopg.Connection, position: int, change: str
+) -> None:
+    owner.execute(change.encode())
+    for arguments in (["verify"], ["verify", "--checkpoint", "out/checkpoint"]):
+        assert placed(*arguments) == 1
+        assert re.fullmatch(rf"Position {position} does not hold: .*\n", placed.err)
+        assert "rror" not in placed.err
+    assert placed("export", "--out", "x") in {0, 1, 2}
+    assert placed.err.count("\n") == 1
+
+
 # The command only looks
 
 
-CLEARED = "DELETE FROM nodes WHERE level > 0 OR index = 3; DELETE FROM checkpoints WHERE size = 4"
+CLEARED = "DELETE FROM node_runs WHERE level > 0 OR first = 3; DELETE FROM checkpoints WHERE size = 4"
 
 
 @pytest.fixture
 def owner(settings: Settings, evidence: Path) -> Iterator[psycopg.Connection]:
     """The owner of a ledger of four events, who has taken away what keeps them from being changed."""
-    options = f"-c search_path={settings.schema}"
-    with psycopg.connect(settings.database_url or "", autocommit=True, options=options) as conn:
-        for table in ("events", "tags", "nodes", "checkpoints"):
-            conn.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
+    with unguarded(settings.database_url or "", settings.schema) as conn:
         yield conn
 
 
@@ -107,7 +155,7 @@ def owner(settings: Settings, evidence: Path) -> Iterator[psycopg.Connection]:
         (1, "UPDATE events SET data = 'x' WHERE position = 1"),
         (4, "UPDATE events SET data = 'x' WHERE position = 4"),
         (1, "DELETE FROM events WHERE position = 1"),
-        (1, "DELETE FROM nodes; DELETE FROM checkpoints"),
+        (1, "DELETE FROM node_runs; DELETE FROM checkpoints"),
         (2, CLEARED),
     ],
     ids=["first", "last", "dropped", "tree", "top"],
@@ -123,7 +171,9 @@ def test_what_was_taken_away_is_named_and_not_made_and_signed_again(
     assert owner.execute(ALL).fetchall() == before
 
 
-ALL = "SELECT size, root, note FROM checkpoints UNION ALL SELECT index, hash, level::text FROM nodes ORDER BY 1, 3"
+ALL = (
+    "SELECT size, root, note FROM checkpoints UNION ALL SELECT first, hashes, level::text FROM node_runs ORDER BY 1, 3"
+)
 
 
 def test_neither_the_signing_key_nor_the_master_key_is_needed(placed: Ran, settings: Settings, evidence: Path) -> None:
@@ -148,7 +198,7 @@ def test_a_ledger_that_moves_on_meanwhile_holds(settings: Settings, evidence: Pa
     """What comes after the moment that is looked at is no reader of what there is not."""
     with open_system(settings) as system:
 
-        def moves_on(done: int) -> None:
+        def moves_on(done: int, of: int) -> None:
             fact = registered()
             assert system.ledger.record(IMPORTER, "meanwhile", [(fact.name, fact.fields)]).refusals == ()
             system.runner.catch_up()

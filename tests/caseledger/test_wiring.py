@@ -3,16 +3,18 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from eventsourcing.dcb.api import DCBEvent
 
-from caseledger.errors import MasterKeyUnusable, SigningKeyError
+from caseledger.errors import DatabaseError, MasterKeyUnusable, SigningKeyError
 from caseledger.settings import Settings
 from caseledger.wiring import MIGRATIONS, open_system
 from given import registered
 from ledger.master_keys import new_key
-from ledger.migrations import RUNTIME_ROLE, Pool
+from ledger.migrations import RUNTIME_ROLE, Pool, migrate, open_pool
 from ledger.notes import Signer, open_checkpoint
 from ledger.recorder import PostgresRecorder
 from ledger.tree import Proofs
+from tampering import unguarded
 
 
 def test_a_fresh_schema_is_made_and_knows_its_rulebook(settings: Settings) -> None:
@@ -45,7 +47,7 @@ def test_everything_is_done_as_the_runtime_role_in_the_schema(settings: Settings
 
 
 def test_migrations_have_names_of_their_own() -> None:
-    assert len({migration.name for migration in MIGRATIONS}) == len(MIGRATIONS) == 6
+    assert len({migration.name for migration in MIGRATIONS}) == len(MIGRATIONS) == 7
 
 
 def test_the_first_start_makes_the_signing_key_for_its_owner_alone_and_later_ones_keep_it(settings: Settings) -> None:
@@ -73,13 +75,25 @@ def test_a_key_that_is_given_signs_and_none_is_made(settings: Settings, tmp_path
     assert not settings.home.exists()
 
 
-def test_a_ledger_that_was_begun_without_a_tree_is_taken_in_at_its_next_start(settings: Settings) -> None:
+def test_a_ledger_that_was_begun_without_a_tree_is_taken_in_at_its_first_start(settings: Settings) -> None:
+    assert settings.database_url is not None
+    migrate(settings.database_url, settings.schema, MIGRATIONS)
+    with open_pool(settings.database_url, settings.schema) as pool:
+        PostgresRecorder(pool).append([DCBEvent("A", b"{}", [])] * 12)
     with open_system(settings) as system:
-        events = [one.event for one in system.ledger.recorder.read()]
-        PostgresRecorder(system.pool).append(events * 3)
-        assert (system.ledger.recorder.head(), _sealed(system.pool)) == (16, 4)
-    with open_system(settings) as system:
-        assert _sealed(system.pool) == 16
+        assert _sealed(system.pool) == system.ledger.recorder.head() == 16
+
+
+def test_a_ledger_whose_tree_was_cut_off_is_not_opened(settings: Settings) -> None:
+    with open_system(settings):
+        pass
+    with unguarded(settings.database_url or "", settings.schema) as owner:
+        owner.execute("DELETE FROM node_runs WHERE level = 0 AND first = 3")
+    for _ in range(2):
+        with pytest.raises(
+            DatabaseError, match="tree of proofs does not hold position 4 of this ledger, whose head is 4"
+        ):
+            open_system(settings).__enter__()
 
 
 def _sealed(pool: Pool) -> int:

@@ -233,7 +233,7 @@ def test_a_condition_asks_about_what_another_appended_while_the_head_was_waited_
 
 
 def test_a_head_of_the_same_position_and_another_instant_is_not_the_one_that_was_left(
-    database: str, pool: Pool
+    database: str, schema: str, pool: Pool
 ) -> None:
     appender = alone(pool)
     with pool.connection() as connection:

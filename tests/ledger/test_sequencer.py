@@ -9,15 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from appends import event, once, outcome, queued, sequencers, stored, stuck, transactions, unless
 from caseledger.postgres import CarriedPostgres
-from ledger import sequencer
+from ledger import notifier, sequencer
+from ledger.appending import Append, Appended
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
 from ledger.recorder import PostgresRecorder
+from ledger.sequencer import _Ticket
 from running import at_once, wait_until
 
 BAD = {
@@ -281,9 +284,9 @@ def test_an_append_for_which_no_thread_can_be_started_is_not_kept_and_holds_up_n
 def test_subscribers_are_told_by_a_transaction_after_that_of_the_events(
     recorder: PostgresRecorder, database: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    telling = sequencer._NOTIFY.replace("''", "pg_current_xact_id()::text")
-    assert telling != sequencer._NOTIFY
-    monkeypatch.setattr(sequencer, "_NOTIFY", telling)
+    telling = notifier._NOTIFY.replace("''", "pg_current_xact_id()::text")
+    assert telling != notifier._NOTIFY
+    monkeypatch.setattr(notifier, "_NOTIFY", telling)
     with psycopg.connect(database, autocommit=True) as listener:
         listener.execute(f'LISTEN "{schema}_head"'.encode())
         recorder.append([event()])
@@ -294,11 +297,64 @@ def test_subscribers_are_told_by_a_transaction_after_that_of_the_events(
     assert int(told.payload) % 2**32 > row[0]
 
 
-def test_a_notification_that_fails_undoes_nothing(recorder: PostgresRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sequencer, "_NOTIFY", "SELECT 1 / 0")
+@pytest.mark.parametrize("failing", ["SELECT 1 / 0", "SELECT pg_terminate_backend(pg_backend_pid())"])
+def test_a_notification_that_fails_undoes_nothing_and_the_next_is_given(
+    recorder: PostgresRecorder, database: str, schema: str, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    failed = threading.Event()
+
+    class Failing(str):
+        """A statement that says when it was used."""
+
+        def encode(self, *how: Any) -> bytes:
+            failed.set()
+            return failing.encode()
+
+    monkeypatch.setattr(notifier, "_NOTIFY", Failing())
     assert recorder.append([event("X")]) == 1
-    monkeypatch.setattr(sequencer, "_NOTIFY", "SELECT pg_terminate_backend(pg_backend_pid())")
-    assert recorder.append([event("Y")]) == 2
+    assert failed.wait(10)
     monkeypatch.undo()
-    assert recorder.append([event("Z")]) == 3
-    assert stored(recorder.pool) == [(1, "X"), (2, "Y"), (3, "Z")]
+    with psycopg.connect(database, autocommit=True) as listener:
+        listener.execute(f'LISTEN "{schema}_head"'.encode())
+        assert recorder.append([event("Y")]) == 2
+        assert list(listener.notifies(timeout=10, stop_after=1))
+    assert stored(recorder.pool) == [(1, "X"), (2, "Y")]
+
+
+def test_appends_that_follow_each_other_closely_are_told_of_once(
+    recorder: PostgresRecorder, database: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifier, "PAUSE_SECONDS", 1.0)
+    with psycopg.connect(database, autocommit=True) as listener:
+        listener.execute(f'LISTEN "{schema}_head"'.encode())
+        for _ in range(20):
+            recorder.append([event()])
+        told = list(listener.notifies(timeout=1.5))
+    assert len(told) == 2
+
+
+def test_an_interrupted_caller_holds_up_no_other_of_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    tickets = [_Ticket(Append([event()])) for _ in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        came = [threads.submit(ticket.result) for ticket in (tickets[0], tickets[2])]
+        interrupted = tickets[1]
+        monkeypatch.setattr(interrupted, "_done", Interrupted(interrupted._done))
+        with pytest.raises(KeyboardInterrupt):
+            interrupted.result()
+        _Ticket.tell(tickets, [Appended(1, 1), Appended(2, 2), Appended(3, 3)])
+        assert [result.result(timeout=10).last for result in came] == [1, 3]
+
+
+class Interrupted:
+    """A lock whose first wait is broken off as Ctrl-C does in a main thread."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self.release = lock.release
+        self._lock = lock
+        self._broken = False
+
+    def acquire(self) -> bool:
+        if not self._broken:
+            self._broken = True
+            raise KeyboardInterrupt
+        return self._lock.acquire()

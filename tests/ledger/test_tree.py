@@ -1,6 +1,7 @@
 """The tree of proofs is that of the entries, whoever appended them and whatever failed in between."""
 
 import random
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,13 +20,14 @@ from appends import NOW, bare, event, now, once, outcome, queued, stored, unless
 from ledger import tree
 from ledger.appending import Append, Appended, Tree
 from ledger.files import KeyFileError
-from ledger.merkle import verify_consistency, verify_inclusion
+from ledger.merkle import HASH_SIZE, verify_consistency, verify_inclusion
 from ledger.migrations import LEDGER_MIGRATIONS, Database, Pool, migrate, open_pool
 from ledger.notes import Signer, open_checkpoint
 from ledger.recorder import PostgresRecorder
-from ledger.tree import Growth, LedgerTree, Proofs, WrongKey, signer_at
+from ledger.tree import CutTree, Growth, LedgerTree, Proofs, WrongKey, check_tree, signer_at
 from naive.tree import path_of, root_of
 from running import at_once, wait_until
+from tampering import NODE_BY_NODE, unguarded
 
 SIGNER = Signer.generate("caseledger/test")
 CHANGES = {
@@ -77,8 +79,12 @@ def check(pool: Pool) -> None:
 
 def nodes_of(pool: Pool) -> dict[tuple[int, int], bytes]:
     with pool.connection() as database:
-        rows = database.execute("SELECT level, index, hash FROM nodes").fetchall()
-    return {(level, index): hash_ for level, index, hash_ in rows}
+        runs = database.execute("SELECT level, first, hashes FROM node_runs").fetchall()
+    return {
+        (level, index): hashes[begin : begin + HASH_SIZE]
+        for level, first, hashes in runs
+        for index, begin in enumerate(range(0, len(hashes), HASH_SIZE), first)
+    }
 
 
 def complete_subtrees(leaves: Sequence[bytes]) -> dict[tuple[int, int], bytes]:
@@ -248,66 +254,133 @@ def test_an_append_that_cannot_be_written_leaves_the_tree_of_its_neighbours(pool
     check(pool)
 
 
-# Ledgers that were begun without a tree
+# Ledgers that were begun without a tree, and those whose tree was cut off
 
 
-def test_a_ledger_without_a_tree_is_caught_up_in_several_batches(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    """The file of SIGNER."""
+    path = tmp_path / "signing.key"
+    path.touch(mode=0o600)
+    path.write_text(f"{SIGNER.text}\n")
+    return path
+
+
+@pytest.fixture
+def owner(database: str, schema: str) -> Iterator[psycopg.Connection]:
+    """The owner of the tables, who has taken away what keeps the tree from being changed."""
+    with unguarded(database, schema) as conn:
+        yield conn
+
+
+def test_a_ledger_without_a_tree_gets_it_at_its_first_start(
+    pool: Pool, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tree, "AT_A_TIME", 7)
     PostgresRecorder(pool, seal=bare).append([event() for _ in range(30)])
-    kept = LedgerTree(SIGNER)
-    kept.catch_up(pool)
+    kept = LedgerTree(signer_at(pool, key_file))
+    check_tree(pool)
     assert sizes(pool) == [7, 14, 21, 28, 30]
     check(pool)
     recorder_of(pool, kept).append([event(), event()])
     recorder_of(pool).append([event()])
-    kept.catch_up(pool)
+    signer_at(pool, key_file)
     assert sizes(pool) == [7, 14, 21, 28, 30, 32, 33]
     check(pool)
 
 
-def test_a_catch_up_that_was_cut_off_is_gone_on_with(
-    database: str, schema: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
+def test_a_first_start_that_was_cut_off_leaves_nothing_and_is_done_again(
+    pool: Pool, key_file: Path, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tree, "AT_A_TIME", 4)
     PostgresRecorder(pool, seal=bare).append([event() for _ in range(10)])
-    with psycopg.connect(database, autocommit=True, options=f"-c search_path={schema}") as owner:
-        owner.execute("ALTER TABLE checkpoints ADD CONSTRAINT small CHECK (size < 8)")
-        kept = LedgerTree(SIGNER)
-        with pytest.raises(errors.CheckViolation):
-            kept.catch_up(pool)
-        assert sizes(pool) == [4]
-        owner.execute("ALTER TABLE checkpoints DROP CONSTRAINT small")
-    kept.catch_up(pool)
+    owner.execute("ALTER TABLE checkpoints ADD CONSTRAINT small CHECK (size < 8)")
+    with pytest.raises(errors.CheckViolation):
+        signer_at(pool, key_file)
+    assert (sizes(pool), nodes_of(pool), owner.execute("SELECT FROM log_key").fetchall()) == ([], {}, [])
+    owner.execute("ALTER TABLE checkpoints DROP CONSTRAINT small")
+    signer_at(pool, key_file)
     assert sizes(pool) == [4, 8, 10]
     check(pool)
 
 
-def test_several_processes_catch_up_at_once(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_start_first_at_once(pool: Pool, key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "AT_A_TIME", 3)
     PostgresRecorder(pool, seal=bare).append([event() for _ in range(20)])
-    at_once([lambda: LedgerTree(SIGNER).catch_up(pool)] * 4)
+    at_once([lambda: signer_at(pool, key_file)] * 4)
     assert sizes(pool) == [3, 6, 9, 12, 15, 18, 20]
     check(pool)
 
 
-def test_an_empty_ledger_has_nothing_to_catch_up_and_proves_nothing(pool: Pool, proofs: Proofs) -> None:
-    LedgerTree(SIGNER).catch_up(pool)
+def test_an_empty_ledger_has_a_whole_tree_and_proves_nothing(pool: Pool, key_file: Path, proofs: Proofs) -> None:
+    signer_at(pool, key_file)
+    check_tree(pool)
     assert nodes_of(pool) == {}
     assert proofs.checkpoint() is None
     assert proofs.receipts([1]) == []
 
 
-def test_what_a_process_without_a_tree_appends_meanwhile_is_taken_in_with_the_next_append(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
+CUT = {
+    "its last leaf": (9, "DELETE FROM node_runs WHERE level = 0 AND first = 8"),
+    "its end": (7, "DELETE FROM node_runs WHERE (first + 1) << level > 6; DELETE FROM checkpoints WHERE size > 6"),
+    "all": (1, "DELETE FROM node_runs; DELETE FROM checkpoints"),
+    "a node of its edge": (8, "DELETE FROM node_runs WHERE level = 3"),
+    "a leaf and its end": (2, "DELETE FROM node_runs WHERE level = 0 AND first IN (1, 8)"),
+    "its newest checkpoint": (7, "DELETE FROM checkpoints WHERE size > 6"),
+    "entries only": (8, "UPDATE head SET position = 7"),
+}
+
+
+@pytest.mark.parametrize(("position", "change"), CUT.values(), ids=CUT.keys())
+def test_a_tree_that_was_cut_off_is_not_gone_on_with(
+    pool: Pool, key_file: Path, owner: psycopg.Connection, position: int, change: str
 ) -> None:
-    monkeypatch.setattr(tree, "AT_A_TIME", 4)
-    recorder, older = recorder_of(pool), PostgresRecorder(pool, seal=bare, clock=now)
+    recorder = recorder_of(pool, LedgerTree(signer_at(pool, key_file)))
+    for _ in range(3):
+        recorder.append([event() for _ in range(3)])
+    check_tree(pool)
+    owner.execute(NODE_BY_NODE)
+    owner.execute(change.encode())
+    before = (nodes_of(pool), sizes(pool))
+    for _ in range(2):
+        signer_at(pool, key_file)
+        with pytest.raises(CutTree, match="see with `caseledger verify` what holds, and restore") as cut:
+            check_tree(pool)
+        assert cut.value.position == position
+    assert (nodes_of(pool), sizes(pool)) == before
+
+
+def test_a_tree_that_was_cut_off_without_its_key_is_not_begun_anew(
+    pool: Pool, key_file: Path, owner: psycopg.Connection
+) -> None:
+    recorder_of(pool, LedgerTree(signer_at(pool, key_file))).append([event() for _ in range(9)])
+    owner.execute(NODE_BY_NODE)
+    owner.execute("DELETE FROM node_runs WHERE first = 8; DELETE FROM log_key")
+    signer_at(pool, key_file)
+    with pytest.raises(CutTree) as cut:
+        check_tree(pool)
+    assert cut.value.position == 9
+
+
+def test_an_append_onto_a_tree_that_was_cut_off_is_refused(pool: Pool, owner: psycopg.Connection) -> None:
+    recorder_of(pool).append([event() for _ in range(5)])
+    owner.execute(NODE_BY_NODE)
+    owner.execute("DELETE FROM node_runs WHERE level = 0 AND first = 4")
+    with pytest.raises(CutTree) as cut:
+        recorder_of(pool).append([event()])
+    assert cut.value.position == 5
+    assert len(stored(pool)) == 5
+    assert (0, 4) not in nodes_of(pool)
+
+
+def test_an_append_onto_what_a_process_without_a_tree_appended_is_refused(pool: Pool) -> None:
+    recorder = recorder_of(pool)
     recorder.append([event() for _ in range(3)])
-    older.append([event() for _ in range(10)])
-    receipts = recorder.append_with_receipts(Append([event(), event()])).receipts()
-    assert sizes(pool) == [3, 7, 11, 13, 15]
-    assert receipts == Proofs(pool).receipts([14, 15])
-    check(pool)
+    PostgresRecorder(pool, seal=bare, clock=now).append([event() for _ in range(10)])
+    with pytest.raises(CutTree) as cut:
+        recorder.append([event(), event()])
+    assert cut.value.position == 4
+    assert sizes(pool) == [3]
 
 
 # Receipts that come with the append
@@ -383,9 +456,12 @@ def test_receipts_of_any_number_of_entries_take_three_statements(
     recorder_of(pool).append([event() for _ in range(500)])
     asked: list[object] = []
     execute: Callable[..., Any] = psycopg.Connection.execute
+    here = threading.get_ident()
 
     def counted(database: Database, query: object, *rest: Any, **how: Any) -> object:
-        asked.append(query)
+        # The notifier has a thread of its own.
+        if threading.get_ident() == here:
+            asked.append(query)
         return execute(database, query, *rest, **how)
 
     monkeypatch.setattr(psycopg.Connection, "execute", counted)
