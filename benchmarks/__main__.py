@@ -12,6 +12,7 @@ BENCHMARKS: Final = {
     "import": "benchmarks.importing",
     "append": "benchmarks.append",
     "verify": "benchmarks.verify",
+    "million": "benchmarks.million",
 }
 """The module of each benchmark, by its name."""
 

@@ -141,10 +141,11 @@ def _unless(events: Sequence[DCBEvent]) -> DCBAppendCondition:
 
 
 def _events(count: int) -> list[DCBEvent]:
-    return [_event(uuid4().hex) for _ in range(count)]
+    return [measured(uuid4().hex) for _ in range(count)]
 
 
-def _event(name: str) -> DCBEvent:
+def measured(name: str) -> Draft:
+    """An event of about 500 bytes that nothing is to be made of."""
     return Draft(
         type="Measured",
         data=DATA,

@@ -124,11 +124,15 @@ def evidence_key(folder: Path) -> Verifier:
 def evidence_edge(folder: Path) -> Frontier:
     """The edge of the tree before the folder's first entry, as the folder says; EMPTY where it begins at position 1.
 
-    That it is the ledger's is proved with the root over the entries after it. Raises Broken.
+    That it is the ledger's is proved with the root over the entries after it. Raises Broken, and NoEvidence.
     """
-    if not (folder / EDGE).exists():
+    try:
+        with (folder / EDGE).open("rb") as file:
+            text = file.read(LONGEST_NOTE).decode("utf-8", "replace")
+    except FileNotFoundError:
         return EMPTY
-    text = _read(folder / EDGE).decode("utf-8", "replace")
+    except OSError as error:
+        raise NoEvidence(f"{folder / EDGE} cannot be read ({error.strerror}).") from None
     if not _EDGE.fullmatch(text):
         raise Broken(1, "the folder's edge is not a number of leaves and hashes of 64 hexadecimal digits")
     size, *hashes = text.split()

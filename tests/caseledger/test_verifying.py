@@ -119,7 +119,10 @@ def test_a_ledger_that_is_gone_is_found_by_a_checkpoint_that_was_kept(placed: Ra
         (1, "UPDATE log_key SET verifier = 'garbage'"),
         (1, f"UPDATE log_key SET verifier = '{COSIGNER}'"),
         (2, "UPDATE events SET recorded_at = 'infinity' WHERE position = 2"),
-        (2, "UPDATE events SET data = convert_to('{\"data\":' || repeat('[', 99999), 'UTF8') WHERE position = 2"),
+        (
+            2,
+            "UPDATE events SET data = convert_to('{\"data\":{\"a\":' || repeat('[', 99999), 'UTF8') WHERE position = 2",
+        ),
         (2, "UPDATE checkpoints SET signed_at = '20000-01-01' WHERE size = 2"),
     ],
     ids=["no head", "garbage key", "a witness's key", "infinity", "nested", "signed late"],

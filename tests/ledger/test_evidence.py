@@ -52,7 +52,7 @@ EDITED: Final[dict[str, tuple[int, Callable[[list[bytes]], list[bytes]]]]] = {
     "one is changed and the last is cut off": (5, lambda kept: [*_byte(kept)[:-1], kept[-1][:-9]]),
     "the last is there without its newline": (11, lambda kept: [*kept[:-1], kept[-1][:-1]]),
     "one of a group is changed": (1, lambda kept: [kept[0].replace(b"false", b"true", 1), *kept[1:]]),
-    "one is nested too deeply": (5, lambda kept: [*kept[:4], b'{"data":' + b"[" * 100_000 + b"\n", *kept[5:]]),
+    "one is nested too deeply": (5, lambda kept: [*kept[:4], b'{"data":{"a":' + b"[" * 100_000 + b"\n", *kept[5:]]),
     "one says a number that nobody writes": (5, lambda kept: [*kept[:4], b'{"data":{"a":' + b"9" * 9_999 + b"}}\n"]),
     "one more follows": (12, lambda kept: [*kept, kept[-1].replace(b'"position":11', b'"position":12')]),
 }

@@ -88,7 +88,7 @@ TAMPERED: Final = {
     "the head's instant to infinity": (11, "UPDATE head SET recorded_at = 'infinity'"),
     "an entry nested too deeply": (
         5,
-        "UPDATE events SET data = convert_to('{\"data\":' || repeat('[', 100000), 'UTF8') WHERE position = 5",
+        "UPDATE events SET data = convert_to('{\"data\":{\"a\":' || repeat('[', 100000), 'UTF8') WHERE position = 5",
     ),
     "a checkpoint to that of another size": (
         4,
