@@ -110,6 +110,10 @@ class SupervisionReads(Questions):
         parameters = {**_moment(at), "subject": TAG + uscc if uscc else None, "limit": limit, **_after(PlaceKey, after)}
         return [Shown(*row) for row in self._rows(_PENALTIES, parameters)]
 
+    def is_published(self, at: Moment, uscc: str, position: int) -> bool:
+        """Whether this event of the enterprise is an active list entry, or a public penalty, on D as known at P."""
+        return self._count(_PUBLISHED, {**_moment(at), "subject": TAG + uscc, "position": position}) > 0
+
     def penalty_count(self, at: Moment, uscc: str | None) -> int:
         return self._count(_PENALTY_COUNT, {**_moment(at), "subject": TAG + uscc if uscc else None})
 
@@ -216,3 +220,10 @@ WHERE {which}
 ORDER BY e.decided_on DESC, e.position DESC LIMIT %(limit)s::bigint
 """.replace("{which}", _WHERE_PENALTY)
 _PENALTY_COUNT: Final = "SELECT count(*) FROM exhibits e WHERE {which}".replace("{which}", _WHERE_PENALTY)
+
+_PUBLISHED: Final = """
+SELECT count(*) FROM (
+    SELECT FROM listings l WHERE l.subject = %(subject)s AND l.position = %(position)s AND {listed}
+    UNION ALL SELECT FROM exhibits e WHERE e.subject = %(subject)s AND e.position = %(position)s AND {shown}
+) AS published
+""".replace("{listed}", _AT.format("l")).replace("{shown}", _AT.format("e"))

@@ -6,12 +6,13 @@ import strawberry
 
 from api import arguments, evidence
 from api.context import Info
-from api.errors import invalid
+from api.errors import forbidden, invalid
 from api.event_types import LedgerEvent, events_of
 from api.evidence import Checkpoint, Receipt
 from api.fields import field
 from api.permissions import check
 from api.scalars import USCC, Position
+from api.seen import may_see_event
 from domain.events import EVENTS
 
 MOST_EVENTS: Final = 1_000
@@ -58,9 +59,11 @@ class Ledger:
 
     @field("Proof that an event is under a checkpoint (the newest, or the one of the given size).")
     def receipt(self, info: Info, position: Position, size: Position | None = None) -> Receipt | None:
-        check(info, "Ledger.receipt")
         place = arguments.position(position, "position")
-        return evidence.receipt(info, place, None if size is None else arguments.position(size, "size"))
+        under = None if size is None else arguments.position(size, "size")
+        if not may_see_event(info, place):
+            raise forbidden("Ledger.receipt")
+        return evidence.receipt(info, place, under)
 
     @field("RFC 6962 consistency proof between two sizes, as lower-case hex hashes.")
     def consistency_proof(

@@ -31,7 +31,6 @@ SEEN_BY: Final[dict[str, frozenset[Role]]] = {
     "Enterprise.findings": INSIDERS,
     "Ledger.events": INSIDERS,
     "Ledger.event": INSIDERS,
-    "Ledger.receipt": INSIDERS,
 }
 
 

@@ -1,5 +1,6 @@
 """Who may see what (rulebook §8): a field that a role may never see is FORBIDDEN, rows that it may not see are left out."""
 
+from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -7,7 +8,24 @@ import pytest
 
 from api.permissions import SEEN_BY
 from domain.callers import Role
-from given import A, B, access, accessed, complained, filed, interviewed, licensed, punished, registered, resolved
+from gating import cooperation, decide
+from given import (
+    A,
+    B,
+    access,
+    accessed,
+    complained,
+    filed,
+    interviewed,
+    licensed,
+    listed,
+    penalty,
+    punished,
+    registered,
+    resolved,
+    unlisted,
+)
+from ledger.entry import opened
 from running import HOLDERS, System, started
 
 PHONE, SUMMARY, PERSON = "13800001111", "推销贷款", "张三"
@@ -36,7 +54,6 @@ FIELDS: Final[dict[str, str]] = {
     "Enterprise.findings": f"{{ {ENTERPRISE} {{ findings {{ rule }} }} }}",
     "Ledger.events": "{ ledger { events { position } } }",
     "Ledger.event": "{ ledger { event(position: 5) { position } } }",
-    "Ledger.receipt": "{ ledger { receipt(position: 1) { position } } }",
 }
 """A query of each field that some role may not see."""
 PUBLIC: Final = (
@@ -89,6 +106,52 @@ def test_the_public_and_intake_see_what_is_public_and_nothing_else(life: System)
             assert life.codes(query, key=key) == []
         for query in FIELDS.values():
             assert life.codes(query, key=key) == ["FORBIDDEN"]
+
+
+def test_each_sees_the_receipts_of_the_events_that_it_sees_elsewhere(database: str) -> None:
+    with started(database) as system:
+        system.known(
+            registered(legalRepresentative=PERSON),
+            licensed(),
+            filed(carriers=["CHINA_TELECOM"]),
+            accessed(),
+            accessed(accessId="A-3", carrier="CHINA_MOBILE"),
+            listed("2026-05-01", entryId="E-1"),
+            listed("2026-05-01", entryId="E-2"),
+            unlisted("2026-05-02", entryId="E-2"),
+            punished("2026-05-01", kinds=["CLOSURE"]),
+            penalty("Publicised", "2026-05-02"),
+            punished("2026-05-01", documentNo="2020-2"),
+        )
+        decide(system, cooperation(), key="telecom")
+        system.settle()
+        seen = {key: _receipts(system, key) for key in (None, "intake", "telecom", "auditor", "miit")}
+        head = system.head
+    first = seen["miit"][0][0]
+    everything = [position for position, _ in seen["miit"]]
+    assert everything == list(range(first, head + 1))
+    assert seen["auditor"] == seen["miit"]
+    public = {"ListEntryMade", "PenaltyImposed"}
+    assert [type_ for _, type_ in seen[None]] == ["ListEntryMade", "PenaltyImposed"]
+    assert seen["intake"] == seen[None]
+    own = [each for each in seen["telecom"] if each[1] not in public]
+    assert [type_ for _, type_ in own] == ["NumberFiled", "AccessGranted", "GateDecided"]
+    assert [each for each in seen["telecom"] if each[1] in public] == seen[None]
+
+
+def test_a_receipt_that_may_not_be_seen_is_forbidden_as_one_that_is_not_there(life: System) -> None:
+    for position in (1, life.head + 1, 0):
+        assert life.codes(f"{{ ledger {{ receipt(position: {position}) {{ position }} }} }}", key=None) == ["FORBIDDEN"]
+
+
+def _receipts(system: System, key: str | None) -> list[tuple[int, str]]:
+    """Position and type of every entry whose receipt this key gets."""
+    found = []
+    for position in range(1, system.head + 1):
+        answer = system.post(f"{{ ledger {{ receipt(position: {position}) {{ entry }} }} }}", key=key).json()
+        if given := answer["data"]["ledger"]["receipt"]:
+            found.append((position, opened(b64decode(given["entry"])).type))
+    return found
 
 
 def test_what_is_forbidden_is_said_in_both_languages(life: System) -> None:
