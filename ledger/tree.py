@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -136,11 +138,14 @@ class LedgerTree:
         self._edge = self._next
 
     def begin(self, database: Database, head: int) -> None:
-        """Takes in the entries of a ledger that has no tree yet, up to its head, whose lock is held."""
+        """Takes in the entries of a ledger that has no tree yet, up to its head, whose lock is held.
+
+        What has one instant was one group of appends, and each is signed as that.
+        """
         edge = Frontier(0, ())
         while edge.size < head and (rows := database.execute(_ENTRIES_AFTER, [edge.size, AT_A_TIME]).fetchall()):
-            entries, instants = zip(*rows, strict=True)
-            edge = self._take_in(database, edge, entries, instants[-1]).after
+            for instant, group in groupby(rows, itemgetter(1)):
+                edge = self._take_in(database, edge, [data for data, _ in group], instant).after
 
     def _take_in(self, database: Database, before: Frontier, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
         after, nodes = before.extend(leaf_hash(entry) for entry in entries)
