@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -143,13 +145,16 @@ class LedgerTree:
         self._edge = Frontier(0, ())
 
     def begin(self, database: Database, head: int) -> None:
-        """Takes in the entries of a ledger that has no tree yet, up to its head, whose lock is held."""
+        """Takes in the entries of a ledger that has no tree yet, up to its head, whose lock is held.
+
+        What has one instant was one group of appends, and each is signed as that.
+        """
         edge = Frontier(0, ())
         while edge.size < head and (rows := database.execute(_ENTRIES_AFTER, [edge.size, AT_A_TIME]).fetchall()):
-            entries, instants = zip(*rows, strict=True)
-            growth = self._grown(edge, entries, instants[-1])
-            database.execute(_WRITE, written(growth))
-            edge = growth.after
+            for instant, group in groupby(rows, itemgetter(1)):
+                growth = self._grown(edge, [data for data, _ in group], instant)
+                database.execute(_WRITE, written(growth))
+                edge = growth.after
 
     def _grown(self, before: Frontier, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
         after, rows = before.extend(map(leaf_hash, entries))

@@ -94,7 +94,9 @@ class _Verification:
         for position, (found, *_) in enumerate(rows, begun):
             if found != position:
                 raise Broken(position, f"there is no event; the next is at position {found}")
+        before = self._auditor.recorded_at
         stated, completed = self._auditor.take([row[3] for row in rows])
+        self._groups(before, begun, stated)
         for (position, type_, tags, _, recorded_at), states in zip(rows, stated, strict=True):
             if type_ != states.type:
                 raise Broken(position, f"the column type says {shown(type_)}, its entry {shown(states.type)}")
@@ -104,6 +106,14 @@ class _Verification:
                 raise Broken(position, f"the column recorded_at says other than its entry, {shown(states.recorded_at)}")
         self._tags(stated)
         self._nodes(completed)
+
+    def _groups(self, before: str, begun: int, stated: list[Stated]) -> None:
+        """That a checkpoint stands wherever a group ended: all entries of one group have one instant."""
+        signed = self.newest.size if self.newest else 0
+        for position, each in enumerate(stated, begun):
+            if each.recorded_at != before and signed < position - 1:
+                raise Broken(signed + 1, f"no checkpoint of its group is there; the next group begins at {position}")
+            before = each.recorded_at
 
     def _tags(self, stated: list[Stated]) -> None:
         wanted = [(tag, each.position) for each in stated for tag in each.tags]

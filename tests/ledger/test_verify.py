@@ -15,7 +15,7 @@ from ledger.migrations import Pool
 from ledger.notes import Signer
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import Discarding
-from ledger.tree import signer_at, verifier_of
+from ledger.tree import LedgerTree, signer_at, verifier_of
 from ledger.verify import Broken
 from ledger.verify_database import verify_database
 from signed_ledger import HEAD, note_of, record
@@ -63,6 +63,8 @@ TAMPERED: Final = {
     "a checkpoint's root": (9, "UPDATE checkpoints SET root = sha256('x') WHERE size = 9"),
     "a checkpoint's note": (9, "UPDATE checkpoints SET note = replace(note, '— ', '— x') WHERE size = 9"),
     "a checkpoint's instant": (9, "UPDATE checkpoints SET signed_at = now() + interval '1 day' WHERE size = 9"),
+    "the first checkpoint taken away": (1, "DELETE FROM checkpoints WHERE size = 2"),
+    "a middle checkpoint taken away": (6, "DELETE FROM checkpoints WHERE size = 6"),
     "the last checkpoint taken away": (11, "DELETE FROM checkpoints WHERE size = 11"),
     "the first event taken away": (1, MISSING.format(1)),
     "a middle event taken away": (6, MISSING.format(6)),
@@ -123,30 +125,42 @@ TWO_TAMPERED: Final = {
 
 
 @pytest.mark.parametrize(("position", "names"), TWO_TAMPERED.values(), ids=TWO_TAMPERED.keys())
+@pytest.mark.parametrize("groups", [1, 10])
 def test_of_two_changes_the_first_is_named(
-    ledger: Ledger, pool: Pool, owner: psycopg.Connection, position: int, names: list[str]
+    request: pytest.FixtureRequest,
+    pool: Pool,
+    signer: Signer,
+    owner: psycopg.Connection,
+    position: int,
+    names: list[str],
+    groups: int,
 ) -> None:
-    """In a ledger of one checkpoint too, whose entries are looked at together."""
+    if groups == 10:
+        request.getfixturevalue("ledger")
+    else:
+        one = Ledger(PostgresRecorder(pool, seal=seal, tree=LedgerTree(signer)), Discarding())
+        record(one, registered(), registered(uscc=B), *(interviewed(f"2020-01-0{n}", uscc=A) for n in range(1, 10)))
     for name in names:
-        assert owner.execute(TAMPERED[name][1].encode()).rowcount > 0
-    for _ in range(2):
-        with pytest.raises(Broken) as broken:
-            verify_database(pool)
-        assert broken.value.position == position
-        owner.execute("DELETE FROM checkpoints WHERE size < 11 AND size <> 9")
+        changed = owner.execute(TAMPERED[name][1].encode()).rowcount
+        assert changed > 0 or (groups == 1 and name == "a checkpoint's root")
+    with pytest.raises(Broken) as broken:
+        verify_database(pool)
+    assert broken.value.position == (11 if groups == 1 and "a checkpoint's root" in names else position)
 
 
 def test_a_ledger_that_was_begun_without_a_tree_holds(pool: Pool, tmp_path: Path) -> None:
     without = Ledger(PostgresRecorder(pool, seal=seal), Discarding())
+    record(without, registered(uscc=A), registered(uscc=B))
+    for number in range(1, 4):
+        record(without, interviewed(f"2020-01-0{number}", uscc=A))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tree, "AT_A_TIME", 2)
-        for code in (A, B):
-            record(without, registered(uscc=code))
-        record(without, interviewed("2020-01-01", uscc=A))
+        patched.setattr(tree, "AT_A_TIME", 3)
         signer = signer_at(pool, tmp_path / "signing.key")
     signed, verifier = verify_database(pool)
     assert signed is not None
-    assert (signed.size, verifier) == (3, signer.verifier)
+    assert (signed.size, verifier) == (5, signer.verifier)
+    with pool.connection() as database:
+        assert database.execute("SELECT size FROM checkpoints ORDER BY size").fetchall() == [(2,), (3,), (4,), (5,)]
 
 
 def test_a_ledger_signed_anew_by_another_key_is_found_at_its_first_checkpoint(
