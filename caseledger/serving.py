@@ -21,6 +21,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from caseledger.collecting import collecting
 from caseledger.listening import BACKLOG, AnnouncedServer, Stopped, open_socket, stopped_by_signals, url_of
 from caseledger.logs import configure_logs, where
 from caseledger.settings import Settings
@@ -43,7 +44,12 @@ def graphql_app(system: System) -> ASGIApp:
     from api.app import create_app  # loaded where it runs: the parent of several workers does not need it
 
     return create_app(
-        ledger=system.ledger, pool=system.pool, sealer=system.sealer, keys=system.keys, runner=system.runner
+        ledger=system.ledger,
+        pool=system.pool,
+        sealer=system.sealer,
+        keys=system.keys,
+        runner=system.runner,
+        witnesses=[at.verifier for at in system.settings.witnesses],
     )
 
 
@@ -114,7 +120,8 @@ def _run(
     gc.set_threshold(GARBAGE)
     if parent is not None:
         threading.Thread(target=_follow, args=(parent, server), daemon=True).start()
-    server.run([listener])
+    with collecting(system.pool, system.settings.witnesses, system.settings.witness_seconds):
+        server.run([listener])
 
 
 def _follow(parent: Connection, server: uvicorn.Server) -> None:
