@@ -1,7 +1,7 @@
 """The evidence folder: all that proves a ledger, to be verified without a database by whoever has the public key.
 
 verifier         the ledger's C2SP verifier key, NAME+ID+BASE64, in one line
-checkpoint       the C2SP signed note over all entries of the folder
+checkpoint       the C2SP signed note over all entries of the folder, with what cosignatures it has
 entries.jsonl    the entries from position 1 on, one a line, each as it was hashed
 """
 
@@ -15,7 +15,7 @@ from typing import Final
 
 from ledger.migrations import Pool
 from ledger.notes import Checkpoint, MalformedKey, Verifier
-from ledger.tree import verifier_of
+from ledger.tree import Proofs, verifier_of
 from ledger.verify import Auditor, Broken, checkpoint_of, halted
 
 VERIFIER: Final = "verifier"
@@ -39,15 +39,16 @@ def write_evidence(
     if folder.exists():
         raise NoEvidence(f"{folder} exists already: give a name that is free.")
     with pool.connection() as database:
-        row = database.execute(_CHECKPOINT, {"upto": upto}).fetchone()
+        row = database.execute(_SIZE, {"upto": upto}).fetchone()
         verifier = verifier_of(database)
-    if row is None or verifier is None:
+    found = Proofs(pool).checkpoint(row[0]) if row else None
+    if found is None or verifier is None:
         raise NoEvidence("There is no signed checkpoint up to there: nothing can be proved yet.")
-    signed = checkpoint_of(row[0].encode(), verifier, 1)
+    signed = checkpoint_of(found.note.encode(), verifier, 1)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         (beside / VERIFIER).write_text(f"{verifier}\n", encoding="utf-8")
-        (beside / CHECKPOINT).write_bytes(row[0].encode())
+        (beside / CHECKPOINT).write_bytes(found.note.encode())
         with (beside / ENTRIES).open("wb") as file:
             for entries in _entries(pool, signed.size):
                 file.writelines(entry + b"\n" for entry in entries)
@@ -126,7 +127,7 @@ def _read(file: Path) -> bytes:
         ) from None
 
 
-_CHECKPOINT: Final = """
-SELECT note FROM checkpoints WHERE %(upto)s::bigint IS NULL OR size <= %(upto)s::bigint ORDER BY size DESC LIMIT 1
+_SIZE: Final = """
+SELECT size FROM checkpoints WHERE %(upto)s::bigint IS NULL OR size <= %(upto)s::bigint ORDER BY size DESC LIMIT 1
 """
 _ENTRIES: Final = "SELECT data FROM events WHERE position > %s AND position <= %s ORDER BY position"

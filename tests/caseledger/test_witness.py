@@ -9,6 +9,7 @@ import pytest
 from caseledger.main import run
 from given import complained
 from ledger.notes import Cosigner, Signer, Verifier, open_checkpoint
+from processes import Begin
 from running import ADOPTED, System, started
 
 Ran = tuple[int, str, str]
@@ -95,6 +96,24 @@ def test_another_history_under_the_same_key_is_not_cosigned_and_both_notes_are_k
     (seen,) = tmp_path.glob("*.seen")
     assert seen.read_bytes() == system.http.get("/tlog/checkpoint").content
     assert seen.with_suffix("").read_bytes() == fork.http.get("/tlog/checkpoint").content
+    assert look(system.url)[0] == 0
+
+
+def test_a_witness_that_looks_on_says_what_it_sees_and_refuses_another_history_each_time(
+    system: System, fork: System, tmp_path: Path, look: Look, begin: Begin
+) -> None:
+    system.record(complained(complaintId="C-1"))
+    fork.record(complained(complaintId="C-2"), complained(complaintId="C-3"))
+    given = ["--key", str(tmp_path / "w.key"), "--every", "0.2"]
+    honest = begin("witness", system.url, *given)
+    honest.says(f"cosigned: {ADOPTED + 1} entries under the root [0-9a-f]{{64}}\n")
+    system.record(complained(complaintId="C-2"))
+    honest.says(f"cosigned: {ADOPTED + 2} entries")
+    assert honest.end() == 0
+    forked = begin("witness", fork.url, *given)
+    forked.says("(?s)NOT COSIGNED. The log is split.*NOT COSIGNED. The log is split")
+    assert forked.end() == 0
+    assert forked.out == []
     assert look(system.url)[0] == 0
 
 

@@ -1,17 +1,12 @@
 """A witness that listens and looks on, over HTTP and in processes of its own."""
 
-import re
-import signal
-import subprocess
-import sys
-import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import httpx
 import pytest
@@ -23,13 +18,13 @@ from caseledger.witness_serving import keep_watch, witness_app
 from ledger.merkle import Frontier, consistency_proof, frontier_nodes
 from ledger.notes import Checkpoint, Note, Signature, Signer
 from ledger.submissions import LARGEST_SUBMISSION, SIZE_MEDIA
-from running import Server, at_once, wait_until
+from processes import Begin
+from running import Server, at_once
 from trees import kept
 
 SIZE: Final = 300
 NOWHERE: Final = "http://127.0.0.1:1"
 LOG: Final = Signer.generate("log.example")
-Started = Callable[..., "Process"]
 
 
 def at(size: int, root: bytes | None = None) -> Checkpoint:
@@ -171,59 +166,13 @@ def test_a_place_to_listen_that_is_none_is_refused(witness: Witness, listen: str
         keep_watch(witness, listen, None)
 
 
-class Process:
-    """`caseledger witness` in a process of its own."""
-
-    def __init__(self, *options: str, environment: dict[str, str]) -> None:
-        command = [sys.executable, "-m", "caseledger.main", "witness", *options]
-        self.process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        self.out: list[str] = []
-        self.err: list[str] = []
-        self._threads = [
-            threading.Thread(target=self._keep, args=each, daemon=True)
-            for each in ((self.process.stdout, self.out), (self.process.stderr, self.err))
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    @staticmethod
-    def _keep(stream: IO[str] | None, lines: list[str]) -> None:
-        assert stream
-        lines.extend(iter(stream.readline, ""))
-
-    def says(self, pattern: str) -> str:
-        wait_until(lambda: bool(re.search(pattern, "".join(self.out + self.err))))
-        found = re.search(pattern, "".join(self.out + self.err))
-        assert found
-        return found[0]
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(20)
-        for thread in self._threads:
-            thread.join()
-        return code
-
-
 @pytest.fixture
-def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Started]:
-    """Starts `caseledger witness` with the key w.key; those that a test leaves are ended."""
-    begun: list[Process] = []
-
-    def started(url: str, *options: str) -> Process:
-        begun.append(Process(url, "--key", str(tmp_path / "w.key"), *options, environment=environment))
-        return begun[-1]
-
-    yield started
-    for each in begun:
-        if each.process.poll() is None:
-            each.process.kill()
-            each.process.wait()
+def start(begin: Begin, tmp_path: Path) -> Begin:
+    """Starts `caseledger witness` with the key w.key."""
+    return lambda url, *options: begin("witness", url, "--key", str(tmp_path / "w.key"), *options)
 
 
-def test_it_listens_in_one_command_and_ends_by_sigterm_with_code_0(start: Started, tmp_path: Path) -> None:
+def test_it_listens_in_one_command_and_ends_by_sigterm_with_code_0(start: Begin, tmp_path: Path) -> None:
     process = start(NOWHERE, "--log-key", str(LOG.verifier), "--listen", "127.0.0.1:0")
     url = process.says(r"(?<=listening on )http://127\.0\.0\.1:\d+\n").strip()
     assert add(url, body(0, at(5))).status_code == 200
@@ -231,9 +180,7 @@ def test_it_listens_in_one_command_and_ends_by_sigterm_with_code_0(start: Starte
     assert "".join(process.err) == f"For the ledger's CASELEDGER_WITNESSES: {opened(tmp_path).verifier} {url}\n"
 
 
-def test_it_looks_on_through_refusals_and_outages_and_ends_by_sigterm_with_code_0(
-    start: Started, tmp_path: Path
-) -> None:
+def test_it_looks_on_through_refusals_and_outages_and_ends_by_sigterm_with_code_0(start: Begin, tmp_path: Path) -> None:
     process = start(NOWHERE, "--log-key", str(LOG.verifier), "--every", "0.2")
     process.says(r"(?s)There is no answer from .*There is no answer from ")
     assert process.end() == 0
