@@ -173,13 +173,16 @@ class _Log:
         self._url = url
 
     def get(self, path: str) -> bytes:
-        content = b""
+        content, ends = b"", time.monotonic() + TIMEOUT_SECONDS
         try:
             with self._http.stream("GET", f"{self._url}/tlog/{path}") as answer:
                 for chunk in answer.iter_bytes():
                     content += chunk
                     if len(content) > LARGEST_ANSWER:
                         break
+                    # Each chunk may come in time and the last one never.
+                    if time.monotonic() > ends:
+                        raise httpx.ReadTimeout("the answer takes too long")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise LogNotRead(
                 f"There is no answer from {self._url} ({type(error).__name__}); nothing is cosigned."

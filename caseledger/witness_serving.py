@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from caseledger.errors import CannotServe, Unusable
 from caseledger.listening import BACKLOG, AnnouncedServer, Stopped, open_socket, stopped_by_signals, url_of
+from caseledger.logs import where
 from caseledger.reporting import note as say
 from caseledger.witness import Witness
 from ledger.submissions import LARGEST_SUBMISSION, SIZE_MEDIA, NotAccepted
@@ -113,6 +114,10 @@ class _Watching:
             checkpoint, _ = self._witness.look()
         except Unusable as error:
             say(f"{now} {error}")
+            return
+        except Exception as error:
+            # One look that nobody foresaw must not end all later ones.
+            say(f"{now} NOT COSIGNED. Internal error: {where(error)}")
             return
         print(f"{now} cosigned: {checkpoint.size} entries under the root {checkpoint.root.hex()}", flush=True)
 

@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 
 from domain.identifiers import instant_text
 from ledger.migrations import Database, Pool
-from ledger.notes import Checkpoint, Verifier
+from ledger.notes import Checkpoint, MalformedKey, MalformedNote, Note, Signature, Verifier, timestamp_of
 from ledger.rows import columns
 from ledger.tree import verifier_of
 from ledger.verify import Auditor, Broken, Stated, checkpoint_of, halted
@@ -80,11 +80,14 @@ class _Verification:
     def _page(self, rows: list[TupleRow]) -> None:
         first = self._auditor.position + 1
         notes = {size: rest for size, *rest in self._rows(_CHECKPOINTS, [first, rows[-1][0]])}
-        sizes = [*notes, *([self._kept.size] if self._kept else [])]
+        cosigned = self._cosigned(first, rows[-1][0])
+        sizes = [*notes, *cosigned, *([self._kept.size] if self._kept else [])]
         for part in halted(rows, first - 1, sizes):
             self._take(part)
             if note := notes.get(self._auditor.position):
                 self._checkpoint(self._auditor.position, *note)
+            for cosignature in cosigned.get(self._auditor.position, ()):
+                self._cosignature(self._auditor.position, note, *cosignature)
             self._auditor.check_kept(self._kept)
 
     def _take(self, rows: Sequence[TupleRow]) -> None:
@@ -126,6 +129,29 @@ class _Verification:
             raise Broken(size, "its checkpoint was not signed at the instant of the entry")
         self._newest = signed
 
+    def _cosigned(self, first: int, last: int) -> Mapping[int, Sequence[TupleRow]]:
+        """What witnesses signed, by size; nothing in a database that an older program made and none has migrated."""
+        if self._rows("SELECT to_regclass('cosignatures') IS NULL", [])[0][0]:
+            return {}
+        found: dict[int, list[TupleRow]] = {}
+        for size, *rest in self._rows(_COSIGNATURES, [first, last]):
+            found.setdefault(size, []).append(tuple(rest))
+        return found
+
+    def _cosignature(
+        self, size: int, checkpoint: Sequence[Any] | None, witness: str, line: str, cosigned_at: datetime
+    ) -> None:
+        if checkpoint is None:
+            raise Broken(size, "there is a cosignature and no checkpoint that it is of")
+        try:
+            verifier, cosignature = Verifier.parse(witness), Signature.parse(line)
+        except (MalformedKey, MalformedNote) as wrong:
+            raise Broken(size, f"a cosignature of its checkpoint is none: {str(wrong).rstrip('.')}") from None
+        if not verifier.verifies(Note.parse(checkpoint[1].encode()).text, cosignature):
+            raise Broken(size, f"a cosignature of its checkpoint was not made by {verifier}")
+        if cosigned_at.timestamp() != timestamp_of(cosignature):
+            raise Broken(size, f"the column cosigned_at says other than the cosignature of {verifier}")
+
     def check_readers(self, readers: Sequence[tuple[str, int]]) -> None:
         """That nobody has read what there is not; asked at the same moment of the database as all else."""
         last = self._auditor.position
@@ -160,6 +186,7 @@ _EVENTS: Final = (
     "SELECT position, type, tags, data, recorded_at FROM events WHERE position > %s ORDER BY position LIMIT %s"
 )
 _CHECKPOINTS: Final = "SELECT size, root, note, signed_at FROM checkpoints WHERE size BETWEEN %s AND %s"
+_COSIGNATURES: Final = "SELECT size, witness, line, cosigned_at FROM cosignatures WHERE size BETWEEN %s AND %s"
 _MISSING_TAGS: Final = """
 SELECT wanted.position FROM unnest(%s::text[], %s::bigint[]) AS wanted (tag, position)
 WHERE NOT EXISTS (SELECT FROM tags WHERE tags.tag = wanted.tag AND tags.position = wanted.position)

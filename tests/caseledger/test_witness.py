@@ -1,16 +1,21 @@
 """A witness that looks at real servers over HTTP, by the command line."""
 
+import asyncio
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
 from caseledger.main import run
 from given import complained
 from ledger.notes import Cosigner, Signer, Verifier, open_checkpoint
 from processes import Begin
-from running import ADOPTED, System, started
+from running import ADOPTED, Server, System, started
 
 Ran = tuple[int, str, str]
 Look = Callable[..., Ran]
@@ -154,3 +159,21 @@ def test_a_log_key_that_is_none_is_refused(system: System, look: Look) -> None:
     code, _, err = look(system.url, "--log-key", "nonsense")
     assert code == 2
     assert err.startswith("--log-key is a verifier key or a file of one")
+
+
+def test_a_ledger_that_never_ends_its_answer_is_given_up(
+    system: System, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def drops() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.05)
+
+    async def drip(_: Request) -> Response:
+        return StreamingResponse(drops())
+
+    monkeypatch.setattr("caseledger.witness.TIMEOUT_SECONDS", 0.5)
+    with Server(Starlette(routes=[Route("/tlog/checkpoint", drip)])) as server:
+        code, out, err = look(server.url, "--log-key", str(system.verifier))
+    assert (code, out) == (2, "")
+    assert err == f"There is no answer from {server.url} (ReadTimeout); nothing is cosigned.\n"

@@ -10,21 +10,23 @@ import pytest
 
 from domain.callers import Caller, Role
 from given import A, B, Stated, interviewed, registered
+from ledger import cosignatures
 from ledger.entry import seal
 from ledger.evidence import NoEvidence, evidence_key, verify_evidence, write_evidence
 from ledger.ledger import Ledger
 from ledger.merkle import Frontier, leaf_hash
 from ledger.migrations import Pool
-from ledger.notes import Checkpoint, Note, Signer
+from ledger.notes import Checkpoint, Cosigner, Note, Signer
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import Discarding
-from ledger.tree import LedgerTree, signer_at, verifier_of
+from ledger.tree import LedgerTree, Proofs, signer_at, verifier_of
 from ledger.verify import Broken
 from ledger.verify_database import verify_database
 
 REGULATOR: Final = Caller(role=Role.REGULATOR, holder="test", authority="MIIT")
 HEAD: Final = 11
 """Two registrations of one group, then nine interviews of a group each."""
+WITNESS: Final = Cosigner.generate("witness.example")
 MISSING: Final = "DELETE FROM events WHERE position = {}"
 
 
@@ -39,6 +41,7 @@ def ledger(pool: Pool, signer: Signer) -> Ledger:
     record(made, registered(), registered(uscc=B))
     for number in range(9):
         record(made, interviewed(f"2020-01-0{number + 1}", uscc=A))
+    cosign(pool, signer, 9)
     return made
 
 
@@ -46,9 +49,17 @@ def ledger(pool: Pool, signer: Signer) -> Ledger:
 def owner(database: str, schema: str) -> Iterator[psycopg.Connection]:
     """The owner of the tables, who has taken away what keeps them from being changed."""
     with psycopg.connect(database, autocommit=True, options=f"-c search_path={schema}") as conn:
-        for table in ("events", "tags", "nodes", "checkpoints"):
+        for table in ("events", "tags", "nodes", "checkpoints", "cosignatures"):
             conn.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
         yield conn
+
+
+def cosign(pool: Pool, signer: Signer, size: int) -> None:
+    signed = Proofs(pool).checkpoint(size)
+    assert signed is not None
+    with pool.connection() as database:
+        made = WITNESS.cosign(Checkpoint(signer.name, size, signed.root), 1_795_000_000)
+        cosignatures.keep(database, signed, WITNESS.verifier, made)
 
 
 def record(ledger: Ledger, *facts: Stated) -> None:
@@ -63,6 +74,15 @@ def test_an_untouched_ledger_holds_under_its_newest_checkpoint(ledger: Ledger, p
     assert signed is not None
     assert (signed.size, sum(done), verifier) == (HEAD, HEAD, signer.verifier)
     assert ledger.recorder.head() == HEAD
+
+
+def test_a_database_that_has_no_table_of_cosignatures_yet_holds(
+    ledger: Ledger, pool: Pool, owner: psycopg.Connection
+) -> None:
+    owner.execute("DROP TABLE cosignatures")
+    newest, _ = verify_database(pool)
+    assert newest is not None
+    assert newest.size == HEAD
 
 
 def test_an_empty_ledger_holds(pool: Pool) -> None:
@@ -89,6 +109,12 @@ TAMPERED: Final = {
     "a checkpoint's root": (9, "UPDATE checkpoints SET root = sha256('x') WHERE size = 9"),
     "a checkpoint's note": (9, "UPDATE checkpoints SET note = replace(note, '— ', '— x') WHERE size = 9"),
     "a checkpoint's instant": (9, "UPDATE checkpoints SET signed_at = now() + interval '1 day' WHERE size = 9"),
+    "a cosignature's line": (9, "UPDATE cosignatures SET line = replace(line, '— ', '— x')"),
+    "a cosignature's line to no signature": (9, "UPDATE cosignatures SET line = '— x'"),
+    "a cosignature's witness": (9, "UPDATE cosignatures SET witness = 'x'"),
+    "a cosignature's instant": (9, "UPDATE cosignatures SET cosigned_at = cosigned_at + interval '1 second'"),
+    "a cosignature's checkpoint": (8, "UPDATE cosignatures SET size = 8"),
+    "a checkpoint with a cosignature taken away": (9, "DELETE FROM checkpoints WHERE size = 9"),
     "the last checkpoint taken away": (11, "DELETE FROM checkpoints WHERE size = 11"),
     "the first event taken away": (1, MISSING.format(1)),
     "a middle event taken away": (6, MISSING.format(6)),
