@@ -87,7 +87,7 @@ LEDGER_MIGRATIONS: tuple[Migration, ...] = (
     Migration("ledger_0001", tuple(_SQL / f"{name}.sql" for name in _OBJECTS)),
     Migration("ledger_0002", tuple(_SQL / f"{name}.sql" for name in _TREE)),
     Migration("ledger_0003", tuple(_SQL / f"{name}.sql" for name in _SUBJECTS)),
-    Migration("ledger_0004", tuple(_SQL / f"{name}.sql" for name in _COSIGNATURES)),
+    Migration("ledger_0005", tuple(_SQL / f"{name}.sql" for name in _COSIGNATURES)),
 )
 """The event store's own. Other packages add theirs: ``migrate(conninfo, schema, LEDGER_MIGRATIONS + OTHERS)``."""
 
