@@ -131,11 +131,27 @@ def witness_(
         str | None, typer.Option(metavar="VKEY|FILE", help="The ledger's verifier key, or a file that holds it.")
     ] = None,
     state: Annotated[Path | None, typer.Option(metavar="FILE", help="What was seen last; default KEY.state.")] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Go on, and cosign what the ledger sends to http://HOST:PORT/add-checkpoint; 127.0.0.1:PORT is for this machine alone.",
+        ),
+    ] = None,
+    every: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=0.1, help="Go on, and look again so often.")
+    ] = None,
 ) -> None:
     """Cosign a ledger's newest checkpoint and print it; exit 1 if it does not continue the one seen before."""
-    from caseledger.witness import witness
+    from caseledger.witness import Witness
+    from caseledger.witness_serving import keep_watch
 
-    print(witness(url, key, log_key, state).decode(), end="", flush=True)
+    witness = Witness.opened(url, key, log_key, state)
+    if listen is None and every is None:
+        _, cosigned = witness.look()
+        print(cosigned.encoded.decode(), end="", flush=True)
+    else:
+        keep_watch(witness, listen, every)
 
 
 @app.command()

@@ -5,32 +5,28 @@ only watches: it starts again a worker that ends, and ends all of them by SIGTER
 itself and ends when its parent is gone, however that went.
 """
 
-import errno
 import gc
 import multiprocessing
-import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from caseledger.errors import CannotServe
+from caseledger.collecting import collecting
+from caseledger.listening import BACKLOG, AnnouncedServer, Stopped, open_socket, stopped_by_signals, url_of
 from caseledger.logs import configure_logs, where
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
 
-BACKLOG: Final = 2_048
 GRACE_SECONDS: Final = 30
 """Longest time that requests which were accepted have to come to their end."""
 GARBAGE: Final = 50_000
@@ -43,16 +39,17 @@ Factory = Callable[[System], ASGIApp]
 log = structlog.get_logger(__name__)
 
 
-class _Stop(BaseException):
-    """SIGTERM or SIGINT came."""
-
-
 def graphql_app(system: System) -> ASGIApp:
     """The application that is served."""
     from api.app import create_app  # loaded where it runs: the parent of several workers does not need it
 
     return create_app(
-        ledger=system.ledger, pool=system.pool, sealer=system.sealer, keys=system.keys, runner=system.runner
+        ledger=system.ledger,
+        pool=system.pool,
+        sealer=system.sealer,
+        keys=system.keys,
+        runner=system.runner,
+        witnesses=[at.verifier for at in system.settings.witnesses],
     )
 
 
@@ -70,47 +67,17 @@ def serve(
     raises.
     """
     configure_logs()
-    with _open_socket(host, port) as listener:
-        announce = partial(print, f"listening on {_url(listener)}", flush=True)
+    with open_socket(host, port) as listener:
+        announce = partial(print, f"listening on {url_of(listener)}", flush=True)
         try:
-            with _stopped_by_signals(), open_system(settings) as system:
+            with stopped_by_signals(), open_system(settings) as system:
                 _say_how_to_get_a_key(system, settings)
                 if workers == 1:
                     _run(system, listener, factory, announce)
                 else:
                     _Workers(settings, listener, factory, workers).run(announce)
-        except _Stop:
+        except Stopped:
             pass
-
-
-def _open_socket(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-    except (OSError, UnicodeError, OverflowError):
-        raise CannotServe(f"There is no address {host}; give --host an address of this machine.") from None
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(where)
-        # At once: until it listens, the system would let another server have the same port.
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise CannotServe(_why_not(error, host, port)) from None
-    return listener
-
-
-def _why_not(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"Port {port} on {host} is in use: stop what listens there, or give another --port."
-    if error.errno == errno.EACCES:
-        return f"This user may not listen on port {port}: give a --port above 1023."
-    return f"{host} is no address of this machine: give another --host."
-
-
-def _url(listener: socket.socket) -> str:
-    host, port, *_ = listener.getsockname()
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _say_how_to_get_a_key(system: System, settings: Settings) -> None:
@@ -121,34 +88,6 @@ def _say_how_to_get_a_key(system: System, settings: Settings) -> None:
             file=sys.stderr,
             flush=True,
         )
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-        # One is enough: what follows is the clean end.
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_IGN)
-        raise _Stop
-
-    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-
-class _Server(uvicorn.Server):
-    """A server that says when it answers."""
-
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._announce = announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._announce()
 
 
 def _run(
@@ -173,7 +112,7 @@ def _run(
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server = _Server(config, announce)
+    server = AnnouncedServer(config, announce)
     # What stands by now lives as long as the process, and folds are made of many small objects without cycles: going
     # through all of them again and again would cost a third of a large answer's time.
     gc.collect()
@@ -181,7 +120,8 @@ def _run(
     gc.set_threshold(GARBAGE)
     if parent is not None:
         threading.Thread(target=_follow, args=(parent, server), daemon=True).start()
-    server.run([listener])
+    with collecting(system.pool, system.settings.witnesses, system.settings.witness_seconds):
+        server.run([listener])
 
 
 def _follow(parent: Connection, server: uvicorn.Server) -> None:
@@ -196,9 +136,9 @@ def _work(
     """A worker's whole life."""
     configure_logs()
     try:
-        with _stopped_by_signals(), open_system(settings) as system:
+        with stopped_by_signals(), open_system(settings) as system:
             _run(system, listener, factory, lambda: answers.send(None), parent)
-    except _Stop:
+    except Stopped:
         pass
     except Exception as error:
         log.error("a worker failed", failed=where(error))

@@ -17,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from caseledger.errors import SettingsError
 from domain.text import shown
+from ledger.cosignatures import MalformedWitnesses, WitnessAt, witnesses_of
 from ledger.migrations import DEFAULT_SCHEMA
 from ledger.sealing import KeyPlace
 
@@ -30,10 +31,14 @@ KNOWN: Final = (
     "CASELEDGER_SIGNING_KEY_FILE",
     "CASELEDGER_MASTER_KEY_FILE",
     "CASELEDGER_MASTER_KEY",
+    "CASELEDGER_WITNESSES",
+    "CASELEDGER_WITNESS_SECONDS",
 )
 """The names that may be set. CASELEDGER_OIDC_ISSUER is kept for what a later release reads from it."""
 
 HOME: Final = "./.caseledger"
+WITNESS_SECONDS: Final = 10.0
+_SECONDS: Final = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?")
 _SCHEMA: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,49}")
 
 
@@ -53,6 +58,11 @@ class Settings:
     """The keys that personal fields are sealed under; None for `master.key` in `home`."""
     master_key_text: str | None = field(default=None, repr=False)
     """Those keys themselves, in the place of a file."""
+
+    witnesses: tuple[WitnessAt, ...] = field(default=(), repr=False)
+    """Who is asked to cosign the ledger's checkpoints."""
+    witness_seconds: float = WITNESS_SECONDS
+    """How often each is sent the newest checkpoint at most."""
 
     @property
     def master_key(self) -> KeyPlace:
@@ -87,6 +97,8 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
         master_key_file=_file("CASELEDGER_MASTER_KEY_FILE", named),
         master_key_text=named.get("CASELEDGER_MASTER_KEY") or None,
         schema=_schema(named.get("CASELEDGER_SCHEMA") or DEFAULT_SCHEMA),
+        witnesses=_witnesses(named.get("CASELEDGER_WITNESSES") or ""),
+        witness_seconds=_seconds("CASELEDGER_WITNESS_SECONDS", named, WITNESS_SECONDS),
     )
 
 
@@ -133,3 +145,32 @@ def _schema(name: str) -> str:
     raise SettingsError(
         f"CASELEDGER_SCHEMA is 1 to 50 of a-z, 0-9 and _ and begins with neither a digit nor pg_; got {shown(name)}."
     )
+
+
+def _witnesses(given: str) -> tuple[WitnessAt, ...]:
+    """The witnesses of a file's lines, or of lines themselves."""
+    text = given
+    # A witness's line has a blank in it, and what has none is the name of a file.
+    if given and not re.search(r"\s", given):
+        try:
+            text = Path(given).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"CASELEDGER_WITNESSES is lines of VERIFIER_KEY URL, or a file of such lines; {shown(given)} cannot be read "
+                f"({type(error).__name__})."
+            ) from None
+    try:
+        return witnesses_of(text)
+    except MalformedWitnesses as error:
+        raise SettingsError(
+            f"CASELEDGER_WITNESSES is lines of VERIFIER_KEY URL, or a file of such lines. {error}"
+        ) from None
+
+
+def _seconds(name: str, named: Mapping[str, str], default: float) -> float:
+    text = named.get(name)
+    if not text:
+        return default
+    if _SECONDS.fullmatch(text) and float(text) >= 0.1:
+        return float(text)
+    raise SettingsError(f"{name} is a number of seconds from 0.1 to 99999, such as {default:g}; got {shown(text)}.")

@@ -82,12 +82,14 @@ _OBJECTS = (
 _SUBJECTS = ("master_key", "subjects", "subjects_master", "refuse_held", "subjects_held")
 _TREE = ("nodes", "nodes_append_only", "checkpoints", "checkpoints_append_only", "log_key")
 _RUNS = ("node_runs", "node_runs_append_only")
+_COSIGNATURES = ("cosignatures", "cosignatures_append_only", "cosignatures_by_witness")
 
 LEDGER_MIGRATIONS: tuple[Migration, ...] = (
     Migration("ledger_0001", tuple(_SQL / f"{name}.sql" for name in _OBJECTS)),
     Migration("ledger_0002", tuple(_SQL / f"{name}.sql" for name in _TREE)),
     Migration("ledger_0003", tuple(_SQL / f"{name}.sql" for name in _SUBJECTS)),
     Migration("ledger_0004", tuple(_SQL / f"{name}.sql" for name in _RUNS)),
+    Migration("ledger_0005", tuple(_SQL / f"{name}.sql" for name in _COSIGNATURES)),
 )
 """The event store's own. Other packages add theirs: ``migrate(conninfo, schema, LEDGER_MIGRATIONS + OTHERS)``."""
 

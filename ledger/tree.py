@@ -184,7 +184,7 @@ def look_up(database: Database, nodes: Sequence[Node]) -> Mapping[Node, bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A checkpoint as it was signed: `note` is the C2SP signed note, `root` 32 bytes."""
+    """A checkpoint as it was signed, and cosigned since: `note` is the C2SP signed note, `root` 32 bytes."""
 
     size: int
     root: bytes
@@ -263,6 +263,12 @@ class Proofs:
         with self._pool.connection() as database:
             return _checkpoint(database, size)
 
+    def witnessed(self, witnesses: Sequence[Verifier]) -> Signed | None:
+        """The newest checkpoint that each of the witnesses cosigned; None where there is none."""
+        with self._pool.connection() as database:
+            row = database.execute(_WITNESSED, {"witnesses": [str(witness) for witness in witnesses]}).fetchone()
+            return _checkpoint(database, row[0]) if row else None
+
     def verifier(self) -> str | None:
         """The verifier key of the ledger's checkpoints, NAME+ID+BASE64; None before it was first served."""
         with self._pool.connection() as database:
@@ -336,7 +342,36 @@ _ENTRIES_AT: Final = """
 SELECT position, data FROM events WHERE position = ANY(%s::bigint[]) AND position <= %s ORDER BY position
 """
 _ENTRIES_AFTER: Final = "SELECT data, recorded_at FROM events WHERE position > %s ORDER BY position LIMIT %s"
+# A note has 100 signatures at most, and the log's own is one of them.
 _CHECKPOINT: Final = """
-SELECT size, root, note, signed_at FROM checkpoints
-WHERE %(size)s::bigint IS NULL OR size = %(size)s::bigint ORDER BY size DESC LIMIT 1
+WITH asked AS (
+    SELECT size, root, note, signed_at FROM checkpoints
+    WHERE %(size)s::bigint IS NULL OR size = %(size)s::bigint ORDER BY size DESC LIMIT 1
+)
+SELECT size, root, note || coalesce(cosigned.lines, ''), signed_at FROM asked
+CROSS JOIN LATERAL (
+    SELECT string_agg(line || E'\\n', '' ORDER BY witness) AS lines FROM (
+        SELECT witness, line FROM cosignatures WHERE cosignatures.size = asked.size ORDER BY witness LIMIT 99
+    ) AS first
+) AS cosigned
+"""
+# From the newest that each has, down to the least of those, until all meet: a few look-ups, however long one was away.
+_WITNESSED: Final = """
+WITH RECURSIVE meeting (least, most, found) AS (
+    SELECT min(newest.size), max(newest.size), count(newest.size)
+    FROM unnest(%(witnesses)s::text[]) AS asked (witness)
+    CROSS JOIN LATERAL (SELECT max(size) AS size FROM cosignatures WHERE witness = asked.witness) AS newest
+    UNION ALL
+    SELECT below.least, below.most, below.found
+    FROM meeting
+    CROSS JOIN LATERAL (
+        SELECT min(newest.size) AS least, max(newest.size) AS most, count(newest.size) AS found
+        FROM unnest(%(witnesses)s::text[]) AS asked (witness)
+        CROSS JOIN LATERAL (
+            SELECT max(size) AS size FROM cosignatures WHERE witness = asked.witness AND size <= meeting.least
+        ) AS newest
+    ) AS below
+    WHERE meeting.least < meeting.most AND meeting.found = cardinality(%(witnesses)s::text[])
+)
+SELECT least FROM meeting WHERE least = most AND found = cardinality(%(witnesses)s::text[])
 """

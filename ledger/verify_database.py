@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from psycopg import Connection
@@ -10,7 +11,7 @@ from psycopg.rows import TupleRow
 from domain.text import shown
 from ledger.merkle import Row, nodes_in
 from ledger.migrations import Database, Pool
-from ledger.notes import Checkpoint, MalformedKey, Verifier
+from ledger.notes import Checkpoint, MalformedKey, MalformedNote, Note, Signature, Verifier, timestamp_of
 from ledger.rows import Bytes, Integers, columns
 from ledger.tree import verifier_of
 from ledger.verify import Auditor, Broken, Progress, Stated, checkpoint_of, halted
@@ -82,11 +83,14 @@ class _Verification:
     def _page(self, rows: list[TupleRow]) -> None:
         first = self._auditor.position + 1
         notes = {size: rest for size, *rest in _rows(self._database, _CHECKPOINTS, [first, rows[-1][0]])}
-        sizes = [*notes, *([self._kept.size] if self._kept else [])]
+        cosigned = self._cosigned(first, rows[-1][0])
+        sizes = [*notes, *cosigned, *([self._kept.size] if self._kept else [])]
         for part in halted(rows, first - 1, sizes):
             self._auditor.examine(part, self._take)
             if note := notes.get(self._auditor.position):
                 self._checkpoint(self._auditor.position, *note)
+            for cosignature in cosigned.get(self._auditor.position, ()):
+                self._cosignature(self._auditor.position, note, *cosignature)
             self._auditor.check_kept(self._kept)
 
     def _take(self, rows: Sequence[TupleRow]) -> None:
@@ -144,6 +148,29 @@ class _Verification:
             raise Broken(size, "its checkpoint was not signed at the instant of the entry")
         self.newest = signed
 
+    def _cosigned(self, first: int, last: int) -> Mapping[int, Sequence[TupleRow]]:
+        """What witnesses signed, by size; nothing in a database that an older program made and none has migrated."""
+        if _rows(self._database, "SELECT to_regclass('cosignatures') IS NULL")[0][0]:
+            return {}
+        found: dict[int, list[TupleRow]] = {}
+        for size, *rest in _rows(self._database, _COSIGNATURES, [first, last]):
+            found.setdefault(size, []).append(tuple(rest))
+        return found
+
+    def _cosignature(
+        self, size: int, checkpoint: Sequence[Any] | None, witness: str, line: str, cosigned_at: Decimal
+    ) -> None:
+        if checkpoint is None:
+            raise Broken(size, "there is a cosignature and no checkpoint that it is of")
+        try:
+            verifier, cosignature = Verifier.parse(witness), Signature.parse(line)
+        except (MalformedKey, MalformedNote) as wrong:
+            raise Broken(size, f"a cosignature of its checkpoint is none: {str(wrong).rstrip('.')}") from None
+        if not verifier.verifies(Note.parse(checkpoint[1].encode()).text, cosignature):
+            raise Broken(size, f"a cosignature of its checkpoint was not made by {verifier}")
+        if cosigned_at != timestamp_of(cosignature):
+            raise Broken(size, f"the column cosigned_at says other than the cosignature of {verifier}")
+
 
 def _ends(database: Database, last: int, kept: Checkpoint | None) -> Iterator[Broken]:
     """What does not end where the events do."""
@@ -195,6 +222,9 @@ _NEWEST: Final = "SELECT coalesce(max(size), 0) FROM checkpoints"
 _HEAD: Final = """
 SELECT head.position, head.position = 0 OR head.recorded_at IS NOT DISTINCT FROM events.recorded_at
 FROM head LEFT JOIN events ON events.position = head.position ORDER BY head.position
+"""
+_COSIGNATURES: Final = """
+SELECT size, witness, line, extract(epoch FROM cosigned_at) FROM cosignatures WHERE size BETWEEN %s AND %s
 """
 _MISSING_TAGS: Final = """
 SELECT wanted.position FROM unnest(%s::text[], %s::bigint[]) AS wanted (tag, position)

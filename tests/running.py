@@ -240,7 +240,9 @@ def fresh(conninfo: str) -> Iterator[str]:
 
 
 @contextmanager
-def running(conninfo: str, schema: str, signer: Signer | None = None) -> Iterator[System]:
+def running(
+    conninfo: str, schema: str, signer: Signer | None = None, witnesses: Sequence[Verifier] = ()
+) -> Iterator[System]:
     """A system on a migrated schema; its rulebook versions are adopted and its read models know them."""
     clock = Clock()
     signer = signer or Signer.generate("caseledger/test")
@@ -253,7 +255,7 @@ def running(conninfo: str, schema: str, signer: Signer | None = None) -> Iterato
         ledger = Ledger(recorder, sealer, clock=clock)
         ledger.adopt()
         runner = Runner(pool, recorder, all_projections(ledger.streams))
-        app = create_app(ledger=ledger, pool=pool, sealer=sealer, keys=keys, runner=runner)
+        app = create_app(ledger=ledger, pool=pool, sealer=sealer, keys=keys, runner=runner, witnesses=witnesses)
         runner.start()
         try:
             with Server(app) as server, httpx.Client(base_url=server.url, timeout=60) as http:
@@ -266,9 +268,9 @@ def running(conninfo: str, schema: str, signer: Signer | None = None) -> Iterato
 
 
 @contextmanager
-def started(conninfo: str, signer: Signer | None = None) -> Iterator[System]:
+def started(conninfo: str, signer: Signer | None = None, witnesses: Sequence[Verifier] = ()) -> Iterator[System]:
     """A system on a schema of its own, signed by a key of its own where none is given."""
-    with fresh(conninfo) as schema, running(conninfo, schema, signer) as system:
+    with fresh(conninfo) as schema, running(conninfo, schema, signer, witnesses) as system:
         yield system
 
 

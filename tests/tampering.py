@@ -6,7 +6,7 @@ from typing import Final
 
 import psycopg
 
-APPEND_ONLY: Final = ("events", "tags", "node_runs", "checkpoints")
+APPEND_ONLY: Final = ("events", "tags", "node_runs", "checkpoints", "cosignatures")
 # A row for each node, as appends of one event write them: so that a change is of one node.
 NODE_BY_NODE: Final = """
 CREATE TEMPORARY TABLE split AS

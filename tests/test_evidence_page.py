@@ -36,7 +36,9 @@ def root() -> bytes:
 
 
 def test_the_page_shows_each_artefact_once() -> None:
-    assert set(BLOCKS) == {"entry 6", "leaf 6", "checkpoint", "verifier", "receipt 5", "edge 6", "entry 7"}
+    assert set(BLOCKS) == {
+        "entry 6", "leaf 6", "checkpoint", "verifier", "witness", "cosignature", "receipt 5", "edge 6", "entry 7"
+    }  # fmt: skip
 
 
 def test_the_entries_are_canonical() -> None:
@@ -49,14 +51,38 @@ def test_the_leaf_is_that_of_the_entry() -> None:
     assert leaf(BLOCKS["entry 6"]).hex() == BLOCKS["leaf 6"].strip()
 
 
+def key(block: str, kind: int) -> tuple[str, bytes, Ed25519PublicKey]:
+    """Name, key id and public key of a verifier key of this kind."""
+    name, key_id, encoded = BLOCKS[block].strip().split("+", 2)
+    typed = b64decode(encoded)
+    assert typed[0] == kind
+    assert sha256(name.encode() + b"\n" + typed).digest()[:4].hex() == key_id
+    return name, bytes.fromhex(key_id), Ed25519PublicKey.from_public_bytes(typed[1:])
+
+
+def signature(line: str) -> tuple[str, bytes, bytes]:
+    """Name, key id and the rest of a signature line."""
+    dash, name, value = line.strip().split(" ")
+    assert dash == "—"
+    return name, b64decode(value)[:4], b64decode(value)[4:]
+
+
 def test_the_checkpoint_is_signed_by_the_key() -> None:
-    name, key_id, encoded = BLOCKS["verifier"].strip().split("+", 2)
-    kind, public = b64decode(encoded)[:1], b64decode(encoded)[1:]
-    assert sha256(name.encode() + b"\n" + kind + public).digest()[:4].hex() == key_id
-    text, _, signature = BLOCKS["checkpoint"].partition("\n\n")
-    dash, signer, value = signature.strip().split(" ")
-    assert (dash, signer, b64decode(value)[:4].hex()) == ("—", name, key_id)
-    Ed25519PublicKey.from_public_bytes(public).verify(b64decode(value)[4:], f"{text}\n".encode())
+    name, key_id, public = key("verifier", 0x01)
+    text, _, line = BLOCKS["checkpoint"].partition("\n\n")
+    *named, signed = signature(line)
+    assert named == [name, key_id]
+    public.verify(signed, f"{text}\n".encode())
+
+
+def test_the_checkpoint_is_cosigned_by_the_witness() -> None:
+    name, key_id, public = key("witness", 0x04)
+    *named, signed = signature(BLOCKS["cosignature"])
+    assert named == [name, key_id]
+    text, _, _ = BLOCKS["checkpoint"].partition("\n\n")
+    seconds = int.from_bytes(signed[:8])
+    assert len(signed) == 8 + 64
+    public.verify(signed[8:], f"cosignature/v1\ntime {seconds}\n{text}\n".encode())
 
 
 def test_the_receipt_leads_to_the_signed_root_and_no_other_place_does() -> None:

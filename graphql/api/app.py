@@ -1,5 +1,6 @@
 """The web application: GraphQL at /graphql, the log's tiles at /tlog, and whether it is well at /healthz and /readyz."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,6 +20,7 @@ from domain.text import Language
 from ledger.erasure import Erasure
 from ledger.ledger import Ledger
 from ledger.migrations import Pool
+from ledger.notes import Verifier
 from ledger.sealing import Sealer
 from ledger.tiles import Tiles
 from ledger.tree import Proofs
@@ -35,7 +37,16 @@ class Keys(Protocol):
         ...
 
 
-def create_app(*, ledger: Ledger, pool: Pool, sealer: Sealer, keys: Keys, runner: Runner) -> Starlette:
+def create_app(
+    *,
+    ledger: Ledger,
+    pool: Pool,
+    sealer: Sealer,
+    keys: Keys,
+    runner: Runner,
+    witnesses: Sequence[Verifier] = (),
+) -> Starlette:
+    """The application; `witnesses` are those whose cosignatures /tlog/checkpoint/witnessed asks for, each of them."""
     reads, supervision, proofs = Reads(pool), SupervisionReads(pool), Proofs(pool)
     erasure = Erasure(ledger, pool, sealer)
 
@@ -56,7 +67,7 @@ def create_app(*, ledger: Ledger, pool: Pool, sealer: Sealer, keys: Keys, runner
             Route("/graphql", endpoint.__call__, methods=["GET", "POST"]),
             Route("/healthz", _healthy),
             Route("/readyz", ready),
-            *TiledLog(proofs, Tiles(pool), keys.caller).routes,
+            *TiledLog(proofs, Tiles(pool), keys.caller, witnesses).routes,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         exception_handlers={Exception: unexpected},

@@ -4,7 +4,7 @@ Hashes are for everyone. Entry bundles are for auditors and regulators, and wher
 clear, for keys with personal:read. A tile never changes and may be kept for ever; what is refused may not be kept.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,7 @@ from domain.callers import Caller, Role
 from domain.text import Text
 from ledger.entry import opened
 from ledger.merkle import ENTRIES, LONGEST_BUNDLED_ENTRY, Tile, entry_bundle
+from ledger.notes import Verifier
 from ledger.sealing import in_the_clear
 from ledger.tiles import Tiles
 from ledger.tree import Proofs
@@ -34,21 +35,29 @@ EMPTY: Final = Text(
 NO_KEY: Final = Text(
     "账本尚无签名密钥；服务首次启动时生成", "The ledger has no signing key yet; it is made when it is first served"
 )
+NO_WITNESS: Final = Text("本账本未配置见证人", "This ledger has no witnesses configured")
+NOT_WITNESSED: Final = Text(
+    "尚无经全部已配置见证人共同签署的检查点；最新检查点及其已有的共签见 /tlog/checkpoint",
+    "No checkpoint is cosigned by all of the configured witnesses yet; the newest one with what cosignatures it has is at "
+    "/tlog/checkpoint",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class TiledLog:
-    """Answers below /tlog. `caller_of` finds who holds a key, or None."""
+    """Answers below /tlog. `caller_of` finds who holds a key, or None; `witnesses` are those that are configured."""
 
     proofs: Proofs
     tiles: Tiles
     caller_of: Callable[[str], Caller | None]
+    witnesses: Sequence[Verifier] = ()
 
     @property
     def routes(self) -> list[Route]:
         return [
             Route("/tlog/key", _answering(self.key), methods=["GET"]),
             Route("/tlog/checkpoint", _answering(self.checkpoint), methods=["GET"]),
+            Route("/tlog/checkpoint/witnessed", _answering(self.witnessed), methods=["GET"]),
             Route("/tlog/tile/{path:path}", _answering(self.tile), methods=["GET"]),
         ]
 
@@ -60,10 +69,19 @@ class TiledLog:
         return _given(f"{verifier}\n".encode(), PLAIN, "no-cache")
 
     def checkpoint(self, request: Request) -> Response:
-        """The newest checkpoint, a signed note (c2sp.org/tlog-checkpoint)."""
+        """The newest checkpoint, a signed note (c2sp.org/tlog-checkpoint), with what cosignatures it has."""
         signed = self.proofs.checkpoint()
         if signed is None:
             raise BadRequest(404, "EMPTY", EMPTY)
+        return _given(signed.note.encode(), PLAIN, "no-cache")
+
+    def witnessed(self, request: Request) -> Response:
+        """The newest checkpoint that has a cosignature of each configured witness."""
+        if not self.witnesses:
+            raise BadRequest(404, "NO_WITNESS", NO_WITNESS)
+        signed = self.proofs.witnessed(self.witnesses)
+        if signed is None:
+            raise BadRequest(404, "NOT_WITNESSED", NOT_WITNESSED)
         return _given(signed.note.encode(), PLAIN, "no-cache")
 
     def tile(self, request: Request) -> Response:

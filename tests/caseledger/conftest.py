@@ -9,6 +9,7 @@ from caseledger.settings import Settings
 from caseledger.wiring import MIGRATIONS, System, open_system
 from commanding import Ran
 from ledger.migrations import Migration
+from processes import Begin, Process
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +43,22 @@ def environment(settings: Settings) -> dict[str, str]:
         "CASELEDGER_SCHEMA": settings.schema,
         "CASELEDGER_HOME": str(settings.home),
     }
+
+
+@pytest.fixture
+def begin(environment: dict[str, str]) -> Iterator[Begin]:
+    """Starts commands that go on; those that a test leaves are ended."""
+    begun: list[Process] = []
+
+    def started(*arguments: str, **settings: str) -> Process:
+        begun.append(Process(*arguments, environment={**environment, **settings}))
+        return begun[-1]
+
+    yield started
+    for each in begun:
+        if each.process.poll() is None:
+            each.process.kill()
+            each.process.wait()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 
 from caseledger.errors import SettingsError
 from caseledger.settings import KNOWN, Settings, read_settings
+from ledger.notes import Cosigner
 
 URL = "postgresql://ledger:hunter2@db.example:5432/cases"
 
@@ -97,3 +98,28 @@ def test_a_file_that_is_no_text_is_refused(file: Path) -> None:
     file.write_bytes(b"CASELEDGER_HOME=\xff\xfe")
     with pytest.raises(SettingsError, match=r"\.env cannot be read \(UnicodeDecodeError\)"):
         read_settings({}, file)
+
+
+WITNESS = f"{Cosigner.generate('one.example').verifier} http://127.0.0.1:8100"
+
+
+def test_witnesses_are_given_as_lines_or_by_a_file_of_lines(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "witnesses").write_text(f"# ours\n{WITNESS}\n")
+    for given in (WITNESS, f"{WITNESS},", str(tmp_path / "witnesses")):
+        read = read_settings({"CASELEDGER_WITNESSES": given, "CASELEDGER_WITNESS_SECONDS": "2.5"}, file)
+        assert ([at.url for at in read.witnesses], read.witness_seconds) == (["http://127.0.0.1:8100"], 2.5)
+    assert (read_settings({}, file).witnesses, read_settings({}, file).witness_seconds) == ((), 10.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("CASELEDGER_WITNESSES", "nowhere", r"a file of such lines; “nowhere” cannot be read \(FileNotFoundError\)"),
+        ("CASELEDGER_WITNESSES", "key url", "a file of such lines. A verifier key reads NAME"),
+        ("CASELEDGER_WITNESS_SECONDS", "0", "such as 10; got “0”"),
+        ("CASELEDGER_WITNESS_SECONDS", "often", "got “often”"),
+    ],
+)
+def test_witnesses_that_are_none_are_refused(file: Path, name: str, value: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is .*{message}"):
+        read_settings({name: value}, file)

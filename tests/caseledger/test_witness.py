@@ -1,15 +1,21 @@
 """A witness that looks at real servers over HTTP, by the command line."""
 
+import asyncio
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
 from caseledger.main import run
 from given import complained
 from ledger.notes import Cosigner, Signer, Verifier, open_checkpoint
-from running import ADOPTED, System, started
+from processes import Begin
+from running import ADOPTED, Server, System, started
 
 Ran = tuple[int, str, str]
 Look = Callable[..., Ran]
@@ -98,6 +104,24 @@ def test_another_history_under_the_same_key_is_not_cosigned_and_both_notes_are_k
     assert look(system.url)[0] == 0
 
 
+def test_a_witness_that_looks_on_says_what_it_sees_and_refuses_another_history_each_time(
+    system: System, fork: System, tmp_path: Path, look: Look, begin: Begin
+) -> None:
+    system.record(complained(complaintId="C-1"))
+    fork.record(complained(complaintId="C-2"), complained(complaintId="C-3"))
+    given = ["--key", str(tmp_path / "w.key"), "--every", "0.2"]
+    honest = begin("witness", system.url, *given)
+    honest.says(f"cosigned: {ADOPTED + 1} entries under the root [0-9a-f]{{64}}\n")
+    system.record(complained(complaintId="C-2"))
+    honest.says(f"cosigned: {ADOPTED + 2} entries")
+    assert honest.end() == 0
+    forked = begin("witness", fork.url, *given)
+    forked.says("(?s)NOT COSIGNED. The log is split.*NOT COSIGNED. The log is split")
+    assert forked.end() == 0
+    assert forked.out == []
+    assert look(system.url)[0] == 0
+
+
 def test_a_ledger_under_another_key_is_not_cosigned(system: System, database: str, tmp_path: Path, look: Look) -> None:
     look(system.url)
     state = (tmp_path / "w.key.state").read_bytes()
@@ -135,3 +159,21 @@ def test_a_log_key_that_is_none_is_refused(system: System, look: Look) -> None:
     code, _, err = look(system.url, "--log-key", "nonsense")
     assert code == 2
     assert err.startswith("--log-key is a verifier key or a file of one")
+
+
+def test_a_ledger_that_never_ends_its_answer_is_given_up(
+    system: System, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def drops() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.05)
+
+    async def drip(_: Request) -> Response:
+        return StreamingResponse(drops())
+
+    monkeypatch.setattr("caseledger.witness.TIMEOUT_SECONDS", 0.5)
+    with Server(Starlette(routes=[Route("/tlog/checkpoint", drip)])) as server:
+        code, out, err = look(server.url, "--log-key", str(system.verifier))
+    assert (code, out) == (2, "")
+    assert err == f"There is no answer from {server.url} (ReadTimeout); nothing is cosigned.\n"

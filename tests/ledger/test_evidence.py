@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from ledger import evidence
 from ledger.evidence import NoEvidence, evidence_edge, evidence_key, verify_evidence, write_evidence
 from ledger.ledger import Ledger
 from ledger.merkle import leaf_hash
@@ -15,6 +16,12 @@ from ledger.notes import Checkpoint, Signer
 from ledger.verify import EMPTY, LONGEST_ENTRY, Broken
 from ledger.verify_database import verify_database
 from signed_ledger import HEAD, note_of
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every checkpoint of the small ledger is the last of a part."""
+    monkeypatch.setattr(evidence, "AT_A_TIME", 1)
 
 
 @pytest.fixture
@@ -32,6 +39,15 @@ def test_a_folder_is_verified_by_the_public_key_alone(folder: Path, signer: Sign
     assert verify_evidence(folder, signer.verifier).size == HEAD
     names = ["checkpoint", "checkpoints", "entries.jsonl", "leaves", "verifier"]
     assert sorted(file.name for file in folder.iterdir()) == names
+
+
+def test_a_part_of_the_entries_has_one_checkpoint(
+    ledger: Ledger, pool: Pool, signer: Signer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "AT_A_TIME", 4)
+    write_evidence(pool, tmp_path / "evidence")
+    assert [note.split("\n")[1] for note in notes(tmp_path / "evidence")] == ["4", "8", "11"]
+    assert verify_evidence(tmp_path / "evidence", signer.verifier).size == HEAD
 
 
 def _byte(kept: list[bytes]) -> list[bytes]:

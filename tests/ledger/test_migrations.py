@@ -73,8 +73,8 @@ def test_every_file_is_named_as_the_one_object_that_it_makes() -> None:
 def test_a_fresh_schema_gets_every_migration_and_a_migrated_one_none(database: str, bare: str) -> None:
     assert migrate(database, bare, LEDGER_MIGRATIONS) == [migration.name for migration in LEDGER_MIGRATIONS]
     assert tables(database, bare) == {
-        "events", "tags", "head", "idempotency", "snapshots", "node_runs", "checkpoints", "log_key", "master_key", "subjects",
-        "migrations",
+        "events", "tags", "head", "idempotency", "snapshots", "node_runs", "checkpoints", "cosignatures", "log_key",
+        "master_key", "subjects", "migrations",
     }  # fmt: skip
     assert migrate(database, bare, LEDGER_MIGRATIONS) == []
 
@@ -222,6 +222,7 @@ def test_the_runtime_role_has_these_rights_and_no_others(database: str, schema: 
         "snapshots": {"SELECT", "INSERT", "UPDATE", "DELETE"},
         "node_runs": {"SELECT", "INSERT"},
         "checkpoints": {"SELECT", "INSERT"},
+        "cosignatures": {"SELECT", "INSERT"},
         "log_key": {"SELECT", "INSERT"},
         "master_key": {"SELECT", "INSERT", "UPDATE"},
         "subjects": {"SELECT", "INSERT", "DELETE"},

@@ -36,7 +36,7 @@ CHANGES = {
     "DELETE": "DELETE FROM {}",
     "TRUNCATE": "TRUNCATE {}",
 }
-COLUMNS = {"node_runs": "hashes", "checkpoints": "root"}
+COLUMNS = {"node_runs": "hashes", "checkpoints": "root", "cosignatures": "line"}
 """The tables of the tree, with a column of each."""
 WRITTEN = ["events", "tags", "idempotency", "node_runs", "checkpoints", "head"]
 """The tables that an append writes."""
@@ -520,7 +520,7 @@ def full_scans(single: Pool) -> object:
 @pytest.mark.parametrize("table", COLUMNS)
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("by", ["the runtime role", "the owner"])
-def test_nodes_and_checkpoints_are_never_changed(
+def test_nodes_checkpoints_and_cosignatures_are_never_changed(
     database: str, schema: str, pool: Pool, table: str, change: str, by: str
 ) -> None:
     recorder_of(pool).append([event(), event()])
@@ -537,9 +537,10 @@ def test_the_refusals_hold_in_a_session_that_applies_replicated_changes_too(pool
     with pool.connection() as conn:
         rows = conn.execute(
             "SELECT tgrelid::regclass::text, tgenabled::text FROM pg_trigger "
-            "WHERE tgfoid = 'refuse_change'::regproc AND tgrelid IN ('node_runs'::regclass, 'checkpoints'::regclass)"
+            "WHERE tgfoid = 'refuse_change'::regproc AND tgrelid = ANY(%s::regclass[])",
+            [list(COLUMNS)],
         ).fetchall()
-    assert sorted(rows) == [("checkpoints", "A"), ("node_runs", "A")]
+    assert sorted(rows) == [("checkpoints", "A"), ("cosignatures", "A"), ("node_runs", "A")]
 
 
 # The key

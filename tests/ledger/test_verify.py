@@ -8,20 +8,28 @@ import psycopg
 import pytest
 
 from given import A, B, interviewed, registered
-from ledger import tree
+from ledger import cosignatures, tree
 from ledger.entry import seal
 from ledger.ledger import Ledger
 from ledger.migrations import Pool
-from ledger.notes import Signer
+from ledger.notes import Checkpoint, Cosigner, Signer
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import Discarding
-from ledger.tree import LedgerTree, signer_at, verifier_of
+from ledger.tree import LedgerTree, Proofs, signer_at, verifier_of
 from ledger.verify import Broken
 from ledger.verify_database import verify_database
 from signed_ledger import HEAD, note_of, record
-from tampering import unguarded
+from tampering import NODE_BY_NODE, unguarded
 
+WITNESS: Final = Cosigner.generate("witness.example")
 MISSING: Final = "DELETE FROM events WHERE position = {}"
+
+
+@pytest.fixture
+def ledger(ledger: Ledger, pool: Pool, signer: Signer) -> Ledger:
+    """The small ledger, with a cosignature."""
+    cosign(pool, signer, 9)
+    return ledger
 
 
 @pytest.fixture
@@ -31,12 +39,29 @@ def owner(database: str, schema: str) -> Iterator[psycopg.Connection]:
         yield conn
 
 
+def cosign(pool: Pool, signer: Signer, size: int) -> None:
+    signed = Proofs(pool).checkpoint(size)
+    assert signed is not None
+    with pool.connection() as database:
+        made = WITNESS.cosign(Checkpoint(signer.name, size, signed.root), 1_795_000_000)
+        cosignatures.keep(database, signed, WITNESS.verifier, made)
+
+
 def test_an_untouched_ledger_holds_under_its_newest_checkpoint(ledger: Ledger, pool: Pool, signer: Signer) -> None:
     told: list[tuple[int, int]] = []
     signed, verifier = verify_database(pool, progress=lambda done, of: told.append((done, of)))
     assert signed is not None
     assert (signed.size, told, verifier) == (HEAD, [(HEAD, HEAD)], signer.verifier)
     assert ledger.recorder.head() == HEAD
+
+
+def test_a_database_that_has_no_table_of_cosignatures_yet_holds(
+    ledger: Ledger, pool: Pool, owner: psycopg.Connection
+) -> None:
+    owner.execute("DROP TABLE cosignatures")
+    newest, _ = verify_database(pool)
+    assert newest is not None
+    assert newest.size == HEAD
 
 
 def test_an_empty_ledger_holds(pool: Pool) -> None:
@@ -65,6 +90,12 @@ TAMPERED: Final = {
     "a checkpoint's instant": (9, "UPDATE checkpoints SET signed_at = now() + interval '1 day' WHERE size = 9"),
     "the first checkpoint taken away": (1, "DELETE FROM checkpoints WHERE size = 2"),
     "a middle checkpoint taken away": (6, "DELETE FROM checkpoints WHERE size = 6"),
+    "a cosignature's line": (9, "UPDATE cosignatures SET line = replace(line, '— ', '— x')"),
+    "a cosignature's line to no signature": (9, "UPDATE cosignatures SET line = '— x'"),
+    "a cosignature's witness": (9, "UPDATE cosignatures SET witness = 'x'"),
+    "a cosignature's instant": (9, "UPDATE cosignatures SET cosigned_at = cosigned_at + interval '1 second'"),
+    "a cosignature's checkpoint": (8, "UPDATE cosignatures SET size = 8"),
+    "a checkpoint with a cosignature taken away": (9, "DELETE FROM checkpoints WHERE size = 9"),
     "the last checkpoint taken away": (11, "DELETE FROM checkpoints WHERE size = 11"),
     "the first event taken away": (1, MISSING.format(1)),
     "a middle event taken away": (6, MISSING.format(6)),
@@ -140,6 +171,7 @@ def test_of_two_changes_the_first_is_named(
     else:
         one = Ledger(PostgresRecorder(pool, seal=seal, tree=LedgerTree(signer)), Discarding())
         record(one, registered(), registered(uscc=B), *(interviewed(f"2020-01-0{n}", uscc=A) for n in range(1, 10)))
+    owner.execute(NODE_BY_NODE)
     for name in names:
         changed = owner.execute(TAMPERED[name][1].encode()).rowcount
         assert changed > 0 or (groups == 1 and name == "a checkpoint's root")

@@ -1,0 +1,81 @@
+"""Listening: a socket that is opened before anything else, a server that says when it answers, and an end by signals."""
+
+import errno
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final, NoReturn
+
+import uvicorn
+
+from caseledger.errors import CannotServe
+
+BACKLOG: Final = 2_048
+
+
+class Stopped(BaseException):
+    """SIGTERM or SIGINT came."""
+
+
+def open_socket(host: str, port: int, host_option: str = "--host", port_option: str = "--port") -> socket.socket:
+    """A socket that listens; port 0 takes a free one. Raises CannotServe, which names the options of the command."""
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError, OverflowError):
+        raise CannotServe(f"There is no address {host}; give {host_option} an address of this machine.") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        # At once: until it listens, the system would let another server have the same port.
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise CannotServe(_why_not(error, host, port, host_option, port_option)) from None
+    return listener
+
+
+def _why_not(error: OSError, host: str, port: int, host_option: str, port_option: str) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} on {host} is in use: stop what listens there, or give another {port_option}."
+    if error.errno == errno.EACCES:
+        return f"This user may not listen on port {port}: give a {port_option} above 1023."
+    return f"{host} is no address of this machine: give another {host_option}."
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where it listens, http://HOST:PORT."""
+    host, port, *_ = listener.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """SIGTERM or SIGINT raises Stopped in the block, once; further ones wait for nothing and do nothing."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+        # One is enough: what follows is the clean end.
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
+        raise Stopped
+
+    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+class AnnouncedServer(uvicorn.Server):
+    """A server that says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()

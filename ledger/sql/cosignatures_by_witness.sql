@@ -1,0 +1,1 @@
+CREATE INDEX cosignatures_by_witness ON cosignatures (witness, size);
