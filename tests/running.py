@@ -31,7 +31,7 @@ from ledger.entry import opened, seal
 from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
 from ledger.master_keys import new_key
-from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
+from ledger.migrations import LEDGER_MIGRATIONS, Database, Pool, migrate, open_pool
 from ledger.notes import Signer, Verifier
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
@@ -161,14 +161,12 @@ class System:
     def tables(self) -> dict[str, list[Any]]:
         """The rows of every read model, without the ids that the database gives; the runner should stand still."""
         with self.pool.connection() as database:
-            return {name: sorted(database.execute(_ROWS.format(name).encode()), key=repr) for name in READ_MODELS}
+            return tables(database)
 
     def forget(self) -> None:
         """Empties every read model, as if nothing had been projected."""
         with self.pool.connection() as database, database.transaction():
-            for name in READ_MODELS:
-                database.execute(f"DELETE FROM {name}".encode())
-            database.execute("UPDATE projections SET position = 0")
+            forget(database)
 
     def settle(self) -> None:
         head = self.head
@@ -227,6 +225,18 @@ class System:
         assert payload["replayed"] is False
         assert payload["head"] == before == self.head
         return {f"{error['code']} {error['path']}" for error in payload["errors"]}
+
+
+def tables(database: Database) -> dict[str, list[Any]]:
+    """The rows of every read model, without the ids that the database gives."""
+    return {name: sorted(database.execute(_ROWS.format(name).encode()), key=repr) for name in READ_MODELS}
+
+
+def forget(database: Database) -> None:
+    """Empties every read model, in the transaction under way."""
+    for name in READ_MODELS:
+        database.execute(f"DELETE FROM {name}".encode())
+    database.execute("UPDATE projections SET position = 0")
 
 
 @contextmanager

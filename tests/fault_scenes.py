@@ -1,0 +1,227 @@
+"""A ledger on which faults happen, and what is done to it meanwhile."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import psycopg
+import pytest
+from psycopg_pool import PoolTimeout
+
+from caseledger.importing import Importer, Rejected
+from caseledger.lines import Line
+from caseledger.settings import Settings
+from caseledger.wiring import System, open_system
+from domain.callers import Caller, Role
+from faults import Broken, Watch
+from given import (
+    Stated,
+    access,
+    accessed,
+    amended,
+    complained,
+    confirmed,
+    exposed,
+    filed,
+    inspected,
+    interviewed,
+    licensed,
+    listed,
+    ordered,
+    penalty,
+    punished,
+    registered,
+    renamed,
+    renewed,
+    report_demanded,
+    report_filed,
+    resolved,
+    retracted,
+    unlisted,
+    voided,
+)
+from ledger.entry import canonical
+from ledger.erasure import Erasure, Named
+from ledger.imports import ImportedLines
+from ledger.ledger import Recording
+from ledger.migrations import Pool, open_pool
+from running import code
+from wholeness import Answer, Client, check_whole
+
+REGULATOR: Final = Caller(role=Role.REGULATOR, holder="faults", authority="MIIT")
+PASSING: Final = (Broken, psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+"""What a caller may see of a fault."""
+
+Arm: TypeAlias = Callable[[], None]
+"""Called when what comes next is to meet the fault."""
+
+
+@dataclass
+class Place:
+    """A ledger in this process whose steps are watched; `looking` is a pool that is not."""
+
+    system: System
+    watch: Watch
+    looking: Pool
+    client: Client
+    imported: list[Stated]
+    numbers: Iterator[int]
+
+    def check(self) -> None:
+        assert not self.watch.disarm(), "the fault never happened"
+        self.system.runner.catch_up()
+        check_whole(self.looking, [self.client], self.imported)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Place]:
+    """A place on a fresh schema. Snapshots are written after every event and batches are short, so that all steps come."""
+    watch = Watch()
+    assert settings.database_url
+    with pytest.MonkeyPatch.context() as patch, open_pool(settings.database_url, settings.schema) as looking:
+        patch.setattr("ledger.streams.EVERY", 1)
+        patch.setattr("projections.runner.BATCH", 7)
+        with watch.pools(), open_system(settings) as system:
+            client = Client(_ask(system), PASSING)
+            yield Place(system, watch, looking, client, [], count(1))
+
+
+def _ask(system: System) -> Callable[[str, tuple[Stated, ...]], Answer]:
+    def ask(key: str, facts: tuple[Stated, ...]) -> Answer:
+        return answer_of(system.ledger.record(REGULATOR, key, facts))
+
+    return ask
+
+
+def answer_of(made: Recording) -> Answer:
+    assert made.refusals == (), [(one.path, one.text.en) for one in made.refusals]
+    return tuple((event.position, event.id) for event in made.events)
+
+
+def append(place: Place, arm: Arm) -> None:
+    """A request with personal data, about an enterprise that has an event."""
+    n = next(place.numbers)
+    assert place.client.send(f"{n} first", registered(uscc=code(n)))
+    arm()
+    place.client.send(f"{n} then", *facts_of(n))
+    place.client.insist(f"{n} then")
+
+
+def facts_of(n: int) -> tuple[Stated, ...]:
+    """Facts about the registered enterprise n; one has personal data."""
+    complaint = complained(uscc=code(n), complaintId=f"C-{n}", complainantPhone=phone(n))
+    return interviewed(uscc=code(n), caseId=f"Y-{n}"), complaint
+
+
+def phone(n: int) -> str:
+    return f"138{n:08d}"
+
+
+def erase(place: Place, arm: Arm) -> None:
+    n = next(place.numbers)
+    assert place.client.send(f"{n} first", registered(uscc=code(n)))
+    assert place.client.send(f"{n} then", *facts_of(n))
+    erasure = Erasure(place.system.ledger, place.system.pool, place.system.sealer)
+
+    def ask(key: str, _: tuple[Stated, ...]) -> Answer:
+        return answer_of(erasure.erase(REGULATOR, key, Named(complaint_id=f"C-{n}"), "本人要求"))
+
+    eraser = Client(ask, PASSING)
+    arm()
+    eraser.send("erase", Stated("subjectErased", {}))
+    first = eraser.insist("erase")
+    assert eraser.insist("erase") == first
+
+
+def import_lines(place: Place, arm: Arm) -> None:
+    """An import with a row that is refused in its middle, begun again until it comes to its end."""
+    n = next(place.numbers)
+    facts = [registered(uscc=code(n)), *facts_of(n)]
+    rest = [interviewed(uscc=code(n), caseId=f"Y-{n}-{place}") for place in range(2)]
+    arm()
+    rows = [*facts, renamed(uscc=code(0)), *rest]
+    while (tally := import_once(place.system, rows)) is None:
+        pass
+    assert tally[0] + tally[1] == len(rows) - 1
+    assert import_once(place.system, rows) == (0, len(rows) - 1, 1)
+    place.imported += [*facts, *rest]
+
+
+def import_once(system: System, rows: Sequence[Stated]) -> tuple[int, int, int] | None:
+    """How many rows were recorded, were in before and were rejected; None where a fault ended the import."""
+    lines = ImportedLines(system.pool)
+    rejected: list[Rejected] = []
+    importer = Importer(system.ledger, lines, rejected.append)
+    texts = [Line(number, canonical({row.name: row.fields})) for number, row in enumerate(rows, start=1)]
+    try:
+        with lines.alone(lambda: None):
+            for _ in importer.run(texts):
+                pass
+    except PASSING:
+        return None
+    assert len(rejected) == importer.tally.rejected
+    return importer.tally.recorded, importer.tally.replayed, importer.tally.rejected
+
+
+def history_of(n: int) -> tuple[Stated, ...]:
+    """Facts about enterprise n that make a row in every read model; those of `changes_of` change them."""
+    uscc, number = code(n), f"95{n % 1000:03d}"
+    return (
+        registered(uscc=uscc),
+        licensed(uscc=uscc, licenceNo=f"L-{n}"),
+        filed(uscc=uscc, number=number),
+        accessed(uscc=uscc, number=number, accessId=f"A-{n}"),
+        complained("2020-01-05", complaintId=f"C-{n}-1", displayedNumber=number),
+        complained("2020-01-05", complaintId=f"C-{n}-2", displayedNumber=number),
+        resolved("2020-01-06", complaintId=f"C-{n}-1"),
+        punished("2026-05-01", uscc=uscc, documentNo=f"P-{n}"),
+        penalty("Publicised", "2026-05-02", uscc=uscc, documentNo=f"P-{n}"),
+        listed("2026-05-03", uscc=uscc, entryId=f"E-{n}"),
+        ordered("2026-05-03", uscc=uscc, orderId=f"O-{n}"),
+        exposed("2026-05-03", uscc=uscc, exposureId=f"X-{n}"),
+        inspected("2026-05-03", uscc=uscc, inspectionId=f"I-{n}"),
+        report_demanded("2026-05-03", uscc=uscc),
+    )
+
+
+def changes_of(n: int, begun: int) -> tuple[Stated, ...]:
+    """What follows `history_of`, which was recorded from position `begun` on."""
+    uscc = code(n)
+    return (
+        renamed(uscc=uscc),
+        renewed(uscc=uscc, licenceNo=f"L-{n}"),
+        amended(uscc=uscc, number=f"95{n % 1000:03d}", use="热线"),
+        access("Terminated", uscc=uscc, accessId=f"A-{n}"),
+        voided(begun + 6),
+        voided(begun + 4),
+        confirmed(uscc=uscc, orderId=f"O-{n}"),
+        unlisted(uscc=uscc, entryId=f"E-{n}"),
+        retracted(uscc=uscc, exposureId=f"X-{n}"),
+        report_filed(uscc=uscc),
+    )
+
+
+def record_history(client: Client, n: int) -> None:
+    """Records a history by a client that meets no fault in it."""
+    client.send(f"{n} history", *history_of(n))
+    ((begun, _), *_) = client.insist(f"{n} history")
+    client.send(f"{n} changes", *changes_of(n, begun))
+    client.insist(f"{n} changes")
+
+
+def project(place: Place, arm: Arm) -> None:
+    """The read models, made anew of the whole log; the caller records one before."""
+    arm()
+    while True:
+        try:
+            place.system.runner.catch_up()
+            return
+        except PASSING:
+            pass
+
+
+def at_home(folder: Path, conninfo: str, schema: str) -> Settings:
+    return Settings(home=folder, database_url=conninfo, schema=schema)
