@@ -31,7 +31,7 @@ from ledger.entry import opened, seal
 from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
 from ledger.master_keys import new_key
-from ledger.migrations import LEDGER_MIGRATIONS, Database, Pool, migrate, open_pool
+from ledger.migrations import LEDGER_MIGRATIONS, Database, Migration, Pool, migrate, open_pool
 from ledger.notes import Signer, Verifier
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
@@ -240,10 +240,10 @@ def forget(database: Database) -> None:
 
 
 @contextmanager
-def fresh(conninfo: str) -> Iterator[str]:
+def fresh(conninfo: str, migrations: Sequence[Migration] = MIGRATIONS) -> Iterator[str]:
     """The name of a new migrated schema, which is dropped afterwards."""
     name = next(_names)
-    migrate(conninfo, name, MIGRATIONS)
+    migrate(conninfo, name, migrations)
     yield name
     with psycopg.connect(conninfo, autocommit=True, options="-c client_min_messages=warning") as owner:
         owner.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))

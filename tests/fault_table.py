@@ -1,0 +1,77 @@
+"""The writing steps of each scene of `fault_scenes`, and the cases that a test makes of them."""
+
+from collections.abc import Collection, Mapping
+from itertools import product
+from typing import Final
+
+import pytest
+
+APPEND: Final = (
+    "INSERT events",
+    "INSERT tags",
+    "INSERT idempotency",
+    "INSERT nodes",
+    "INSERT checkpoints",
+    "UPDATE head",
+    "COMMIT after UPDATE head",
+    "NOTIFY",
+)
+LEARNING: Final = ("INSERT snapshots", "INSERT subjects")
+TABLE: Final[dict[str, tuple[str, ...]]] = {
+    "append": (*LEARNING, *APPEND),
+    "erase": (*APPEND, "DELETE subjects"),
+    "import_lines": ("INSERT imported_lines", "COMMIT after INSERT imported_lines", *LEARNING, *APPEND),
+    "project": (
+        "INSERT projections",
+        "COMMIT after INSERT projections",
+        "INSERT snapshots",
+        "INSERT history",
+        "UPDATE history",
+        "INSERT register",
+        "DELETE register",
+        "INSERT credit_spans",
+        "DELETE credit_spans",
+        "INSERT filed_numbers",
+        "DELETE filed_numbers",
+        "INSERT credit_changes",
+        "INSERT complaints",
+        "UPDATE complaints",
+        "INSERT resolutions",
+        "UPDATE resolutions",
+        "INSERT complaint_days",
+        "DELETE complaint_days",
+        "INSERT decisions",
+        "INSERT duties",
+        "UPDATE duties",
+        "INSERT listings",
+        "UPDATE listings",
+        "INSERT exhibits",
+        "UPDATE exhibits",
+        "INSERT live_accesses",
+        "UPDATE live_accesses",
+        "INSERT findings",
+        "UPDATE findings",
+        "UPDATE projections",
+        "COMMIT after UPDATE projections",
+    ),
+}
+"""Scenes and their steps; a test says that it has every one."""
+
+
+def cases(kinds: Collection[str], quickly: Mapping[str, Collection[str]] = TABLE) -> list[object]:
+    """Scene, kind, step and whether it fails after it, of the scenes in `quickly`.
+
+    Steps that it does not name are for `make torture`.
+    """
+    return [
+        pytest.param(
+            scene,
+            kind,
+            step,
+            after,
+            id=f"{scene}: {kind} {'after' if after else 'before'} {step}",
+            marks=() if step in quickly[scene] else pytest.mark.torture,
+        )
+        for scene, kind in product(quickly, kinds)
+        for step, after in product(TABLE[scene], (False, True))
+    ]
