@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -17,6 +18,8 @@ import httpx
 
 from caseledger.settings import Settings
 from given import Stated
+from ledger.keys import Keys
+from ledger.migrations import Pool
 from running import RECORD
 from wholeness import Answer
 
@@ -69,9 +72,9 @@ class Program:
                 return found
             assert not line.startswith("ended"), f"{line} while waiting for {pattern}"
 
-    def ended(self) -> int:
+    def ended(self, seconds: float = SECONDS) -> int:
         """The exit code of the run, when it has ended."""
-        code = int(self.wait_for(r"ended (-?\d+)")[1])
+        code = int(self.wait_for(r"ended (-?\d+)", seconds)[1])
         self.pid = None
         return code
 
@@ -79,7 +82,8 @@ class Program:
         """Ends the run and gives its code; None where there is none under way."""
         if self.pid is None:
             return None
-        os.kill(self.pid, by)
+        with suppress(ProcessLookupError):  # It has ended by itself.
+            os.kill(self.pid, by)
         return self.ended()
 
     def order(self, step: str, after: bool) -> None:
@@ -90,9 +94,13 @@ class Program:
 
     def withdraw(self) -> bool:
         """Takes the order back; whether it was still to be followed."""
-        waiting = self._orders.exists()
+        waiting = self.ordered()
         self._orders.unlink(missing_ok=True)
         return waiting
+
+    def ordered(self) -> bool:
+        """Whether the order is still to be followed."""
+        return self._orders.exists()
 
     def _listen(self) -> None:
         assert self._process.stdout
@@ -100,12 +108,15 @@ class Program:
             self._said.put(line.rstrip("\n"))
 
 
-def asking(url: str, secret: str) -> Callable[[str, tuple[Stated, ...]], Answer]:
-    """Records by the API; raises NotAnswered where the client has to ask again."""
+def asking(http: httpx.Client) -> Callable[[str, tuple[Stated, ...]], Answer]:
+    """Records by the API, which `http` has the address and the key of; raises NotAnswered where one has to ask again."""
 
     def ask(key: str, facts: tuple[Stated, ...]) -> Answer:
         sent = {"idempotencyKey": key, "facts": [{fact.name: fact.fields} for fact in facts]}
-        body = _posted(url, secret, {"query": RECORD, "variables": {"input": sent}})
+        try:
+            body = http.post("/graphql", json={"query": RECORD, "variables": {"input": sent}}).json()
+        except httpx.TransportError:
+            raise NotAnswered from None
         if codes := {error["extensions"]["code"] for error in body.get("errors", [])}:
             assert codes <= {"UNAVAILABLE", "RETRY_LATER"}, body["errors"]
             raise NotAnswered
@@ -118,19 +129,29 @@ def asking(url: str, secret: str) -> Callable[[str, tuple[Stated, ...]], Answer]
     return ask
 
 
-def _posted(url: str, secret: str, sent: object) -> Mapping[str, object]:
-    try:
-        answer = httpx.post(f"{url}/graphql", json=sent, headers={"authorization": f"Bearer {secret}"}, timeout=SECONDS)
-    except httpx.TransportError:
-        raise NotAnswered from None
-    body: Mapping[str, object] = answer.json()
-    return body
+def reached(port: int, looking: Pool) -> httpx.Client:
+    """Speaks to a server on this port, by a new regulator's key."""
+    secret, _ = Keys(looking).create(name="client", role="regulator", authority="MIIT")
+    headers = {"authorization": f"Bearer {secret}"}
+    return httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=SECONDS)
+
+
+def run_import(program: Program, file: Path) -> dict[str, int]:
+    """Imports a file and gives the summary."""
+    program.start("import", str(file))
+    summary: dict[str, int] = json.loads(program.wait_for(r"\{.*\}")[0])
+    assert program.ended() == 0
+    return summary
 
 
 def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def write_lines(file: Path, rows: Iterable[Stated]) -> None:
+    file.write_text("".join(json.dumps({row.name: row.fields}) + "\n" for row in rows))
 
 
 def environment(settings: Settings) -> dict[str, str]:

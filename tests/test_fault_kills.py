@@ -1,6 +1,5 @@
 """kill -9 of the server and of an import at their writing steps: afterwards the ledger is whole (see test_faults)."""
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,8 +14,7 @@ from caseledger.wiring import MIGRATIONS
 from fault_scenes import changes_of, facts_of, history_of
 from fault_table import TABLE, cases
 from given import Stated, interviewed, registered, renamed
-from killed import NotAnswered, Program, asking, free_port
-from ledger.keys import Keys
+from killed import NotAnswered, Program, asking, free_port, reached, run_import, write_lines
 from ledger.migrations import Pool, open_pool
 from ledger.recorder import PostgresRecorder
 from ledger.streams import Streams
@@ -62,11 +60,9 @@ class Killable:
 def killable(conninfo: str, folder: Path) -> Iterator[Killable]:
     with fresh(conninfo, MIGRATIONS) as schema, open_pool(conninfo, schema) as looking:
         settings = Settings(home=folder / "home", database_url=conninfo, schema=schema)
-        secret, _ = Keys(looking).create(name="client", role="regulator", authority="MIIT")
         port = free_port()
-        client = Client(asking(f"http://127.0.0.1:{port}", secret), (NotAnswered,))
-        with Program(settings, folder) as program:
-            yield Killable(program, client, looking, folder, port)
+        with reached(port, looking) as http, Program(settings, folder) as program:
+            yield Killable(program, Client(asking(http), (NotAnswered,)), looking, folder, port)
 
 
 @pytest.fixture(scope="module")
@@ -110,14 +106,21 @@ def _append(served: Killable, n: int, step: str, after: bool, then: ExitStack) -
 def _project(served: Killable, n: int, step: str, after: bool, then: ExitStack) -> None:
     """The server projects by itself; whether the client is answered before it dies is chance."""
 
+    client, history, changes = served.client, f"{n} history", f"{n} changes"
+
     def change() -> bool:
-        ((begun, _), *_) = served.client.told[f"{n} history"]
-        return served.client.send(f"{n} changes", *changes_of(n, begun))
+        ((begun, _), *_) = client.told[history]
+        return client.send(changes, *changes_of(n, begun))
+
+    def catch_up() -> None:
+        client.insist(history)
+        change()
+        client.insist(changes)
 
     served.program.order(step, after)
-    if served.client.send(f"{n} history", *history_of(n)):
+    if client.send(history, *history_of(n)):
         change()
-    then.callback(lambda: served.client.insist(f"{n} history") and change() or served.client.insist(f"{n} changes"))
+    then.callback(catch_up)
 
 
 @pytest.mark.parametrize(("scene", "kind", "step", "after"), cases(("kill -9 of the import",), IMPORTED))
@@ -129,7 +132,7 @@ def test_a_kill_of_an_import_at_a_step_leaves_the_ledger_whole(
     rest = [interviewed(uscc=code(n), caseId=f"Y-{n}-{place}") for place in range(2)]
     file = importing.folder / f"{n}.jsonl"
     rows = [*facts, renamed(uscc=code(0)), *rest]
-    file.write_text("".join(json.dumps({row.name: row.fields}) + "\n" for row in rows))
+    write_lines(file, rows)
     importing.program.order(step, after)
     importing.program.start("import", str(file))
     assert importing.program.ended() == SIGKILLED
@@ -139,13 +142,6 @@ def test_a_kill_of_an_import_at_a_step_leaves_the_ledger_whole(
     recorder = PostgresRecorder(importing.looking)
     Runner(importing.looking, recorder, all_projections(Streams(recorder))).catch_up()
     importing.check()
-
-
-def run_import(program: Program, file: Path) -> dict[str, int]:
-    program.start("import", str(file))
-    summary: dict[str, int] = json.loads(program.wait_for(r"\{.*\}")[0])
-    assert program.ended() == 0
-    return summary
 
 
 def test_the_steps_of_the_suite_are_steps_of_the_table() -> None:

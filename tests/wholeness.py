@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -14,6 +15,7 @@ from ledger.recorder import PostgresRecorder
 from ledger.streams import Streams
 from ledger.verify_database import verify_database
 from projections.all import all_projections
+from projections.runner import BATCH
 from running import forget, tables
 
 Answer: TypeAlias = tuple[tuple[int, str], ...]
@@ -53,6 +55,10 @@ class Client:
             time.sleep(0.02)
         return self.told[key]
 
+    def insist_on_all(self) -> None:
+        for key in self.sent:
+            self.insist(key)
+
 
 def check_whole(pool: Pool, clients: Iterable[Client], imported: Iterable[Stated] = ()) -> None:
     """Every client asks again for all that it sent; then nothing is lost or there twice, and everything agrees.
@@ -61,9 +67,8 @@ def check_whole(pool: Pool, clients: Iterable[Client], imported: Iterable[Stated
     ledger holds of the types in MARKS has to come from these clients and files.
     """
     clients = list(clients)
-    for client in clients:
-        for key in client.sent:
-            client.insist(key)
+    with ThreadPoolExecutor() as at_once:
+        list(at_once.map(Client.insist_on_all, clients))
     log = [opened(found.event.data) for found in PostgresRecorder(pool).read()]
     assert [event.position for event in log] == list(range(1, len(log) + 1))
     ids = {event.position: event.id for event in log}
@@ -88,12 +93,15 @@ def check_read_models(pool: Pool, log: list[Recorded], seconds: float = 60) -> N
         time.sleep(0.02)
     streams = Streams(PostgresRecorder(pool))
     with pool.connection() as database, database.transaction(force_rollback=True):
-        positions = dict(database.execute("SELECT name, position FROM projections FOR UPDATE").fetchall())
+        positions: dict[str, int] = dict(
+            database.execute("SELECT name, position FROM projections FOR UPDATE").fetchall()
+        )
         assert set(positions.values()) == {len(log)}, positions
         kept = tables(database)
         forget(database)
         for projection in all_projections(streams):
-            projection.apply(database, log)
+            for start in range(0, len(log), BATCH):
+                projection.apply(database, log[start : start + BATCH])
         rebuilt = tables(database)
     assert [name for name in kept if kept[name] != rebuilt[name]] == []
 
