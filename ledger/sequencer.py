@@ -94,11 +94,13 @@ class Sequencer:
                 _resolve(group, results)
                 _notify(database)
         except BaseException as fault:
+            # Who was answered has appended: what failed is what came after it.
+            failed = [member for member in group if not member[1].done()]
             if len(group) == 1 or _is_away(fault):
-                _fail(group, fault)
+                _fail(failed, fault)
             else:
                 # One of them cannot be written: alone it fails alone.
-                for member in group:
+                for member in failed:
                     self._commit([member])
 
 
@@ -109,8 +111,7 @@ def _resolve(group: Sequence[tuple[Append, Future[Result]]], results: Sequence[R
 
 def _fail(group: Sequence[tuple[Append, Future[Result]]], fault: BaseException) -> None:
     for _, future in group:
-        if not future.done():
-            future.set_exception(fault)
+        future.set_exception(fault)
 
 
 def _is_away(fault: BaseException) -> bool:

@@ -302,3 +302,18 @@ def test_a_notification_that_fails_undoes_nothing(recorder: PostgresRecorder, mo
     monkeypatch.undo()
     assert recorder.append([event("Z")]) == 3
     assert stored(recorder.pool) == [(1, "X"), (2, "Y"), (3, "Z")]
+
+
+def test_appends_that_were_answered_are_not_repeated_when_what_follows_them_fails(
+    recorder: PostgresRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(sequencer, "_notify", broken)
+    with queued(recorder) as queue:
+        for number in range(3):
+            queue.append([event(f"{number}")])
+    assert queue.came() == [1, 2, 3, 4]
+    assert recorder.append([event("next")]) == 5
+    assert stored(recorder.pool) == [(1, "first"), (2, "0"), (3, "1"), (4, "2"), (5, "next")]
