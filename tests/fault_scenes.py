@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
-from typing import Final, TypeAlias
+from threading import Thread
+from typing import Final, Protocol
 
 import psycopg
 import pytest
@@ -51,15 +52,17 @@ from ledger.snapshots import Snapshots
 from ledger.streams import Streams
 from projections.all import all_projections
 from projections.runner import Runner
-from running import code, forget
+from running import code, forget, wait_until
 from wholeness import Answer, Client, check_whole
 
 REGULATOR: Final = Caller(role=Role.REGULATOR, holder="faults", authority="MIIT")
 PASSING: Final = (Broken, psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 """What a caller may see of a fault."""
 
-Arm: TypeAlias = Callable[[], None]
-"""Called when what comes next is to meet the fault."""
+
+class Arm(Protocol):
+    def __call__(self, skip: int = 0) -> None:
+        """Says that what comes next is to meet the fault, after so many occurrences of its step."""
 
 
 @dataclass
@@ -120,6 +123,32 @@ def facts_of(n: int) -> tuple[Stated, ...]:
 
 def phone(n: int) -> str:
     return f"138{n:08d}"
+
+
+def together(place: Place, arm: Arm) -> None:
+    """Three requests that are written as one group, since they wait while one before them is written."""
+    numbers = [next(place.numbers) for _ in range(4)]
+    for n in numbers:
+        assert place.client.send(f"{n} first", registered(uscc=code(n)))
+    threads = [Thread(target=place.client.send, args=(f"{n} then", *facts_of(n))) for n in numbers]
+    waiting = place.system.ledger.recorder._sequencer._waiting
+    with place.looking.connection() as rival, rival.transaction():
+        rival.execute("SELECT FROM head FOR UPDATE")
+        arm(skip=1)
+        threads[0].start()
+        wait_until(lambda: _holds_up_another(place, rival.info.backend_pid))
+        for thread in threads[1:]:
+            thread.start()
+        wait_until(lambda: len(waiting) + sum(not thread.is_alive() for thread in threads) == 3)
+    for n, thread in zip(numbers, threads, strict=True):
+        thread.join()
+        place.client.insist(f"{n} then")
+
+
+def _holds_up_another(place: Place, pid: int) -> bool:
+    with place.looking.connection() as database:
+        held = database.execute("SELECT FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))", [pid])
+        return held.fetchone() is not None
 
 
 def erase(place: Place, arm: Arm) -> None:
@@ -238,4 +267,4 @@ def project(place: Place, arm: Arm) -> None:
             pass
 
 
-SCENES: Final = {scene.__name__: scene for scene in (append, erase, import_lines, project)}
+SCENES: Final = {scene.__name__: scene for scene in (append, together, erase, import_lines, project)}

@@ -19,6 +19,7 @@ APPEND: Final = (
 LEARNING: Final = ("INSERT snapshots", "INSERT subjects")
 TABLE: Final[dict[str, tuple[str, ...]]] = {
     "append": (*LEARNING, *APPEND),
+    "together": (*LEARNING, *APPEND),
     "erase": (*APPEND, "DELETE subjects"),
     "import_lines": ("INSERT imported_lines", "COMMIT after INSERT imported_lines", *LEARNING, *APPEND),
     "project": (
