@@ -88,7 +88,7 @@ def opened(settings: Settings) -> Iterator[Place]:
     assert settings.database_url
     with pytest.MonkeyPatch.context() as patch, open_pool(settings.database_url, settings.schema) as looking:
         patch.setattr("ledger.streams.EVERY", 1)
-        patch.setattr("projections.runner.BATCH", 13)
+        patch.setattr("projections.runner.BATCH", 9)
         with watch.pools(), open_system(settings) as system:
             client = Client(_ask(system), PASSING)
             yield Place(system, watch, looking, client, [], count(1))

@@ -19,7 +19,7 @@ APPEND: Final = (
 LEARNING: Final = ("INSERT snapshots", "INSERT subjects")
 TABLE: Final[dict[str, tuple[str, ...]]] = {
     "append": (*LEARNING, *APPEND),
-    "together": (*LEARNING, *APPEND),
+    "together": APPEND,
     "erase": (*APPEND, "DELETE subjects"),
     "import_lines": ("INSERT imported_lines", "COMMIT after INSERT imported_lines", *LEARNING, *APPEND),
     "project": (
@@ -57,6 +57,8 @@ TABLE: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 """Scenes and their steps; a test says that it has every one."""
+BEFORE: Final = {"together": LEARNING}
+"""Steps that come before what a scene is about; another one has them."""
 
 
 def cases(kinds: Collection[str], quickly: Mapping[str, Collection[str]] = TABLE) -> list[object]:

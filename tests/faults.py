@@ -73,12 +73,6 @@ class Watch:
         with self._lock:
             self._armed, self._passed = fault, 0
 
-    def disarm(self) -> bool:
-        """Whether the armed fault was still to come."""
-        with self._lock:
-            waiting, self._armed = self._armed is not None, None
-        return waiting
-
     @contextmanager
     def pools(self) -> Iterator[None]:
         """Pools that are opened within are watched."""
