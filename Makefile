@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Everything is installed when this file is newer than what it is made from.
 INSTALLED := $(VENV)/installed
 
-.PHONY: run test check demo bench lock
+.PHONY: run test torture check demo bench lock
 
 run: $(INSTALLED)
 	@exec $(BIN)/caseledger serve
@@ -14,6 +14,10 @@ run: $(INSTALLED)
 # A worker a core; whoever has nothing left takes tests from the others, since some files are long.
 test: $(INSTALLED)
 	$(BIN)/pytest -q -n auto --dist worksteal
+
+# Every write step killed before and after, then random faults: TORTURE_SECONDS of them (600), as TORTURE_SEED draws them.
+torture: $(INSTALLED)
+	$(BIN)/pytest -q -m torture
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

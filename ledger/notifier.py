@@ -11,9 +11,6 @@ import time
 from contextlib import suppress
 from typing import Final
 
-import psycopg
-from psycopg_pool import PoolTimeout
-
 from ledger.migrations import Pool
 
 PAUSE_SECONDS: Final = 0.005
@@ -37,15 +34,17 @@ class Notifier:
             return
         with self._lock:
             self._news.set()
-            if not self._running:
-                self._running = True
-                threading.Thread(target=self._run, name="notifier", daemon=True).start()
+            # Where no thread can be had, subscribers poll, and the next news tries again.
+            with suppress(RuntimeError):
+                if not self._running:
+                    threading.Thread(target=self._run, name="notifier", daemon=True).start()
+                    self._running = True
 
     def _run(self) -> None:
         while self._is_awaited():
             self._news.clear()
             # What was appended is durable: a failure here is no failure of the append, and subscribers poll as well.
-            with suppress(psycopg.Error, PoolTimeout), self._pool.connection() as database:
+            with suppress(Exception), self._pool.connection() as database:
                 database.execute(_NOTIFY)
             time.sleep(PAUSE_SECONDS)
 

@@ -122,19 +122,25 @@ class Sequencer:
             return group
 
     def _commit(self, group: Sequence[_Ticket]) -> None:
+        results: Sequence[Result] = ()
         try:
             with self._pool.connection() as database:
                 results = self._appender.append(database, [ticket.append for ticket in group])
         except BaseException as fault:
-            if len(group) == 1 or _is_away(fault):
-                _Ticket.tell(group, [fault] * len(group))
-            else:
-                # One of them cannot be written: alone it fails alone.
-                for ticket in group:
-                    self._commit([ticket])
-            return
+            # What has results is durable: what failed is what came after, and nothing may be written once more.
+            if not results:
+                self._fail(group, fault)
+                return
         _Ticket.tell(group, results)
         self._notifier.tell()
+
+    def _fail(self, group: Sequence[_Ticket], fault: BaseException) -> None:
+        if len(group) == 1 or _is_away(fault):
+            _Ticket.tell(group, [fault] * len(group))
+        else:
+            # One of them cannot be written: alone it fails alone.
+            for ticket in group:
+                self._commit([ticket])
 
 
 def _is_away(fault: BaseException) -> bool:

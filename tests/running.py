@@ -31,7 +31,7 @@ from ledger.entry import opened, seal
 from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
 from ledger.master_keys import new_key
-from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
+from ledger.migrations import LEDGER_MIGRATIONS, Database, Migration, Pool, migrate, open_pool
 from ledger.notes import Signer, Verifier
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
@@ -161,14 +161,12 @@ class System:
     def tables(self) -> dict[str, list[Any]]:
         """The rows of every read model, without the ids that the database gives; the runner should stand still."""
         with self.pool.connection() as database:
-            return {name: sorted(database.execute(_ROWS.format(name).encode()), key=repr) for name in READ_MODELS}
+            return tables(database)
 
     def forget(self) -> None:
         """Empties every read model, as if nothing had been projected."""
         with self.pool.connection() as database, database.transaction():
-            for name in READ_MODELS:
-                database.execute(f"DELETE FROM {name}".encode())
-            database.execute("UPDATE projections SET position = 0")
+            forget(database)
 
     def settle(self) -> None:
         head = self.head
@@ -229,11 +227,23 @@ class System:
         return {f"{error['code']} {error['path']}" for error in payload["errors"]}
 
 
+def tables(database: Database) -> dict[str, list[Any]]:
+    """The rows of every read model, without the ids that the database gives."""
+    return {name: sorted(database.execute(_ROWS.format(name).encode()), key=repr) for name in READ_MODELS}
+
+
+def forget(database: Database) -> None:
+    """Empties every read model, in the transaction under way."""
+    for name in READ_MODELS:
+        database.execute(f"DELETE FROM {name}".encode())
+    database.execute("UPDATE projections SET position = 0")
+
+
 @contextmanager
-def fresh(conninfo: str) -> Iterator[str]:
+def fresh(conninfo: str, migrations: Sequence[Migration] = MIGRATIONS) -> Iterator[str]:
     """The name of a new migrated schema, which is dropped afterwards."""
     name = next(_names)
-    migrate(conninfo, name, MIGRATIONS)
+    migrate(conninfo, name, migrations)
     yield name
     with psycopg.connect(conninfo, autocommit=True, options="-c client_min_messages=warning") as owner:
         owner.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))

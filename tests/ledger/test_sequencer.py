@@ -5,6 +5,7 @@ import secrets
 import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import pairwise
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import psycopg_pool
 import pytest
 
 from appends import event, once, outcome, queued, sequencers, stored, stuck, transactions, unless
@@ -358,3 +360,22 @@ class Interrupted:
             self._broken = True
             raise KeyboardInterrupt
         return self._lock.acquire()
+
+
+def test_appends_that_are_durable_are_not_repeated_when_what_follows_them_fails(
+    recorder: PostgresRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back: Callable[..., None] = psycopg_pool.ConnectionPool.putconn
+
+    def broken(pool: Pool, connection: Any) -> None:
+        given_back(pool, connection)
+        if threading.current_thread().name == "sequencer":
+            raise MemoryError
+
+    with queued(recorder) as queue:
+        for number in range(3):
+            queue.append([event(f"{number}")])
+        monkeypatch.setattr(psycopg_pool.ConnectionPool, "putconn", broken)
+    assert queue.came() == [1, 2, 3, 4]
+    assert recorder.append([event("next")]) == 5
+    assert stored(recorder.pool) == [(1, "first"), (2, "0"), (3, "1"), (4, "2"), (5, "next")]

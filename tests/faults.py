@@ -1,0 +1,234 @@
+"""Faults at the writing steps of the program, without a hook in it: a pool whose connections know each step.
+
+A step is a statement that writes (“INSERT snapshots”), the commit of what was written (“COMMIT after UPDATE head”) or a
+notification. A statement that writes to several tables is the step “UPDATE head”, since every such one moves the head; where it
+is a transaction by itself, “UPDATE head at once”. A fault happens once, at one step: before it is executed, all that came before it being there, or after it
+was kept.
+
+    watch = Watch()
+    with watch.pools():
+        ... open the system ...
+    watch.arm(Fault("UPDATE head", after=True, act=broken))
+"""
+
+import json
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self
+
+import psycopg
+import pytest
+from psycopg import Connection, Cursor, Transaction, pq, sql
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+from caseledger.postgres import CarriedPostgres
+
+WRITING: Final = re.compile(r"\b(INSERT) INTO\s+\"?(\w+)|\b(DELETE) FROM\s+\"?(\w+)|^\s*(UPDATE)\s+\"?(\w+)")
+READING: Final = re.compile(r"\s*(SELECT|SET|SHOW|LISTEN|WITH)\b")
+
+
+class Broken(Exception):
+    """What the fault of the kind “exception” raises; no product code knows it."""
+
+
+def step_of(statement: str) -> str | None:
+    """The name of a statement that writes; None for one that reads or sets. What is unknown gets a name of its own."""
+    if "UPDATE head SET" in statement:
+        return "UPDATE head"
+    if found := WRITING.search(statement):
+        verb, table = (part for part in found.groups() if part)
+        return f"{verb} {table}"
+    if "pg_notify(" in statement:
+        return "NOTIFY"
+    return None if READING.match(statement) else " ".join(statement.split()[:3])
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`act` is called on the connection at the step's occurrence number `skip`, counted from 0."""
+
+    step: str
+    after: bool
+    act: Callable[["Watched"], None]
+    skip: int = 0
+
+
+@dataclass
+class Watch:
+    """What the steps are, and the fault that is to come."""
+
+    steps: list[str] = field(default_factory=list)
+    orders: Path | None = None
+    """A file in which another process orders a kill -9 of this one, as {"step": …, "after": …}."""
+    _armed: Fault | None = None
+    _passed: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def arm(self, fault: Fault) -> None:
+        with self._lock:
+            self._armed, self._passed = fault, 0
+
+    @contextmanager
+    def pools(self) -> Iterator[None]:
+        """Pools that are opened within are watched."""
+
+        class Connecting(Watched):
+            watch = self
+
+        class Pool(ConnectionPool[Connection[TupleRow]]):
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, connection_class=Connecting, **kwargs)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("ledger.migrations.ConnectionPool", Pool)
+            yield
+
+    def due(self, step: str) -> Fault | None:
+        """Notes a step that is about to be taken, and gives its fault if it is to have one."""
+        with self._lock:
+            self.steps.append(step)
+            fault = self._armed or self._ordered()
+            if fault is None or fault.step != step:
+                return None
+            self._passed += 1
+            if self._passed <= fault.skip:
+                return None
+            self._armed = None
+            if self.orders:
+                self.orders.unlink(missing_ok=True)
+            return fault
+
+    def _ordered(self) -> Fault | None:
+        if self.orders is None:
+            return None
+        try:
+            return Fault(**json.loads(self.orders.read_text()), act=kill_this_process)
+        except FileNotFoundError:
+            return None
+
+
+def _happen(connection: "Watched", fault: Fault | None, after: bool) -> None:
+    if fault is None or fault.after is not after:
+        return
+    if connection.pgconn.pipeline_status != pq.PipelineStatus.OFF:
+        # The end of an inner pipeline is a sync: what was sent so far is executed.
+        with connection.pipeline():
+            pass
+    fault.act(connection)
+
+
+class Watched(Connection[TupleRow]):
+    """A connection that tells its steps to a watch."""
+
+    watch: ClassVar[Watch]
+    written: str | None = None
+    """The last step of the transaction under way."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.cursor_factory = _Cursor
+
+    @contextmanager
+    def at(self, query: Any) -> Iterator[None]:
+        """Around the execution of a statement."""
+        text = query.as_string(self) if isinstance(query, sql.Composable) else query
+        step = step_of(text.decode() if isinstance(text, bytes) else text)
+        if step == "UPDATE head" and self.pgconn.pipeline_status == pq.PipelineStatus.OFF:
+            step = "UPDATE head at once"
+        if step is None:
+            yield
+            return
+        fault = self.watch.due(step)
+        _happen(self, fault, after=False)
+        yield
+        _happen(self, fault, after=True)
+        self.written = step
+
+    @contextmanager
+    def transaction(self, savepoint_name: str | None = None, force_rollback: bool = False) -> Iterator[Transaction]:
+        self.written, fault = None, None
+        with super().transaction(savepoint_name, force_rollback) as transaction:
+            yield transaction
+            if self.written:
+                fault = self.watch.due(f"COMMIT after {self.written}")
+                _happen(self, fault, after=False)
+        _happen(self, fault, after=True)
+
+
+class _Cursor(Cursor[TupleRow]):
+    def execute(self, query: Any, *args: Any, **kwargs: Any) -> Self:
+        assert isinstance(self.connection, Watched)
+        with self.connection.at(query):
+            return super().execute(query, *args, **kwargs)
+
+    def executemany(self, query: Any, *args: Any, **kwargs: Any) -> None:
+        assert isinstance(self.connection, Watched)
+        with self.connection.at(query):
+            super().executemany(query, *args, **kwargs)
+
+
+# Kinds
+
+
+def broken(_: Watched) -> None:
+    raise Broken
+
+
+def connection_ended(conninfo: str) -> Callable[[Watched], None]:
+    """Ends the connection's own backend, from another connection, and returns when it is gone."""
+
+    def act(connection: Watched) -> None:
+        with psycopg.connect(conninfo, autocommit=True) as other:
+            gone = other.execute("SELECT pg_terminate_backend(%s, 20000)", [connection.info.backend_pid]).fetchone()
+        assert gone == (True,)
+
+    return act
+
+
+def kill_this_process(_: Watched) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_postgres(postgres: CarriedPostgres) -> None:
+    """SIGKILL for the postmaster and every process that it started; returns when all are gone."""
+    postmaster = postgres.pid
+    assert postmaster is not None
+    all_ = [postmaster, *_children(postmaster)]
+    for pid in all_:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while any(map(_runs, all_)):
+        assert time.monotonic() < deadline, "PostgreSQL outlives its SIGKILL"
+        time.sleep(0.005)
+
+
+def start_again(postgres: CarriedPostgres) -> None:
+    """Starts what was killed; `postgres` goes on holding the home."""
+    again = CarriedPostgres(postgres.home, version=postgres.version)
+    again.start()
+    again.stop()
+
+
+def _children(parent: int) -> list[int]:
+    return [int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat") if _stat(stat)[1:2] == [str(parent)]]
+
+
+def _runs(pid: int) -> bool:
+    return _stat(Path(f"/proc/{pid}/stat"))[:1] not in ([], ["Z"], ["X"])
+
+
+def _stat(file: Path) -> list[str]:
+    """State, parent and the rest; nothing of a process that is gone."""
+    try:
+        return file.read_text().rsplit(")", 1)[1].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
