@@ -272,7 +272,7 @@ def conflict(size: str) -> Callable[[Note], Response]:
 
 
 @pytest.fixture
-def logged() -> Iterator[list[str]]:
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is said of witnesses in the log, in order."""
     rows: list[str] = []
 
@@ -280,14 +280,10 @@ def logged() -> Iterator[list[str]]:
         rows.append(f"{event['event']}: {event.get('why', '')}")
         raise structlog.DropEvent
 
-    before = structlog.get_config()
-    structlog.configure(
-        processors=[keep],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        cache_logger_on_first_use=False,
-    )
-    yield rows
-    structlog.configure(**before)
+    # In the place of the module's own, which goes on as it was first used, whatever is configured later.
+    kind = structlog.make_filtering_bound_logger(logging.INFO)
+    monkeypatch.setattr("caseledger.collecting.log", structlog.wrap_logger(None, [keep], kind))
+    return rows
 
 
 @contextmanager
