@@ -10,7 +10,7 @@ still there and every condition holds; else it takes its turn first and looks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -18,8 +18,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQueryItem
 from eventsourcing.persistence import IntegrityError, ProgrammingError
-from psycopg import Cursor, Pipeline
-from psycopg.rows import TupleRow
+from psycopg import Pipeline
 
 from ledger.migrations import Database
 from ledger.rows import Bytes, Integers, Texts
@@ -136,10 +135,10 @@ class Appender:
         self._seal = seal
         self._clock = clock
         self._tree = tree
-        self._head = Head(0, datetime.fromtimestamp(0, UTC))
-        """Where this process left the head; that of an empty ledger before."""
-        self._alone = False
-        """Whether it was found there when it was looked at last."""
+        self._head: Head | None = None
+        """Where this process left the head; None where another one is known to move it as well."""
+        self.may_be_kept = False
+        """Whether a group that failed may be durable all the same: it failed no sooner than at its commit."""
 
     def append(self, database: Database, group: Sequence[Append]) -> list[Result]:
         """Appends what may be appended of a group, in its order, and says for each what came of it.
@@ -147,34 +146,39 @@ class Appender:
         Durable once it returns. Raises psycopg.Error when the database fails: then nothing of the group was kept, or,
         where the connection was lost at the commit, it is unknown whether all of it was.
         """
-        alone, self._alone = self._alone, False
-        results = self._append_at_once(database, group) if alone and _is_small(group) else None
-        return self._append_in_turn(database, group) if results is None else results
+        self.may_be_kept = False
+        head, self._head = self._head, None
+        results = self._append_at_once(database, group, head) if head and _is_small(group) else None
+        return self._append_in_turn(database, group, head) if results is None else results
 
-    def _append_at_once(self, database: Database, group: Sequence[Append]) -> list[Result] | None:
+    def _append_at_once(self, database: Database, group: Sequence[Append], head: Head) -> list[Result] | None:
         """One round trip, or None where nothing was written: the head has moved, or not all may be appended."""
-        turn = self._turn(self._head)
+        turn = self._turn(head)
         admitted = _admit(turn, group)
-        if self._write(database, turn, unless=group).rowcount == 0:
-            return None
-        self._alone = True
-        return self._appended(turn, admitted)
+        ((statement, values),) = self._written(database, turn, unless=group)
+        self.may_be_kept = True
+        written = database.execute(statement, values).rowcount == 1
+        self.may_be_kept = False
+        return self._appended(turn, admitted) if written else None
 
-    def _append_in_turn(self, database: Database, group: Sequence[Append]) -> list[Result]:
+    def _append_in_turn(self, database: Database, group: Sequence[Append], head: Head | None) -> list[Result]:
         # Two round trips: what takes the turn and looks, then what writes and commits. Each statement has a snapshot of
         # its own, so those behind the lock see all that was committed before it was had.
         with database.pipeline() as pipeline, database.transaction():
             turn = self._take_turn(database, pipeline, group)
-            alone = turn.before == self._head
-            if self._tree and not alone:
+            if self._tree and turn.before != head:
                 self._tree.forget()
             admitted = _admit(turn, group)
-            if turn.accepted:
-                self._write(database, turn)
-                for subject in [append.destroys for _, append in turn.accepted if append.destroys]:
-                    database.execute(_DESTROY, [subject])
-        self._alone = alone
-        return self._appended(turn, admitted)
+            for statement, values in self._written(database, turn):
+                database.execute(statement, values)
+            for subject in [append.destroys for _, append in turn.accepted if append.destroys]:
+                database.execute(_DESTROY, [subject])
+            self.may_be_kept = True
+        self.may_be_kept = False
+        results = self._appended(turn, admitted)
+        if head and turn.before != head:
+            self._head = None
+        return results
 
     def _appended(self, turn: _Turn, admitted: Sequence[Admitted]) -> list[Result]:
         self._head = Head(turn.position, turn.recorded_at if turn.accepted else turn.before.recorded_at)
@@ -204,15 +208,16 @@ class Appender:
         turn.failing = {place for (place,) in failing.fetchall()} if failing else set()
         return turn
 
-    def _write(self, database: Database, turn: _Turn, unless: Sequence[Append] = ()) -> Cursor[TupleRow]:
-        """Writes what was accepted; nothing where the head is elsewhere, or one of `unless` is kept or fails.
+    def _written(
+        self, database: Database, turn: _Turn, unless: Sequence[Append] = ()
+    ) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """The statements, with their parameters, that write what was accepted.
 
-        Many events are written in parts: while the database writes one, the next is made ready. Then `unless` is empty,
-        since each part but the first relies on the turn being had.
+        The first writes nothing where the head is elsewhere, or one of `unless` is kept or fails. Many events are written
+        in parts, whose others rely on the turn being had: while the database writes one, the next is made ready.
         """
         events = [event for _, append in turn.accepted for event in append.events]
         entries: list[bytes] = []
-        taken: Cursor[TupleRow] | None = None
         for begin in range(0, len(events), PART):
             part = events[begin : begin + PART]
             at = turn.before.position + begin
@@ -225,17 +230,14 @@ class Appender:
                 "tags": Texts(array(event.tags) for event in part),
                 "data": Bytes(new),
             }
-            clauses = [_taking(values, turn, unless) if taken is None else _TURN_IS_HAD, _NEW]
-            if taken is None:
+            clauses = [_TURN_IS_HAD if begin else _taking(values, turn, unless), _NEW]
+            if begin == 0:
                 clauses += _keeping(values, turn)
             if self._tree and len(entries) == len(events):
                 turn.growth = self._tree.grow(database, turn.before.position + 1, entries, turn.recorded_at)
                 values |= written(turn.growth)
                 clauses += WRITTEN
-            cursor = database.execute(_statement(tuple(clauses)), values)
-            taken = taken or cursor
-        assert taken is not None
-        return taken
+            yield _statement(tuple(clauses)), values
 
 
 def _taking(values: dict[str, Any], turn: _Turn, unless: Sequence[Append]) -> str:

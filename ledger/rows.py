@@ -17,21 +17,27 @@ def columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-class Texts(list[str]):
-    """A text[] parameter."""
+_HEADER: Final = Struct("!iiIii")
+_LENGTH: Final = Struct("!i")
+_INTEGER: Final = Struct("!q")
 
 
 class Bytes(list[bytes]):
     """A bytea[] parameter."""
 
 
-class Integers(list[int]):
+class Texts(list[bytes]):
+    """A text[] parameter. Raises UnicodeEncodeError for what is no text."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        super().__init__([value.encode() for value in values])
+
+
+class Integers(list[bytes]):
     """A bigint[] parameter."""
 
-
-_HEADER: Final = Struct("!iiIii")
-_LENGTH: Final = Struct("!i")
-_INTEGER: Final = Struct("!q")
+    def __init__(self, values: Iterable[int]) -> None:
+        super().__init__([_INTEGER.pack(value) for value in values])
 
 
 class _ArrayDumper(Dumper):
@@ -43,13 +49,9 @@ class _ArrayDumper(Dumper):
     format = Format.BINARY
     element: ClassVar[int]
 
-    def dump(self, obj: Sequence[Any]) -> bytes:
-        items = self._items(obj)
-        header = _HEADER.pack(bool(items), 0, self.element, len(items), 1)[: None if items else 12]
-        return header + b"".join(chain.from_iterable(zip(map(_LENGTH.pack, map(len, items)), items, strict=True)))
-
-    def _items(self, values: Sequence[Any]) -> Sequence[bytes]:
-        return values
+    def dump(self, obj: Sequence[bytes]) -> bytes:
+        header = _HEADER.pack(bool(obj), 0, self.element, len(obj), 1)[: None if obj else 12]
+        return header + b"".join(chain.from_iterable(zip(map(_LENGTH.pack, map(len, obj)), obj, strict=True)))
 
 
 class _BytesDumper(_ArrayDumper):
@@ -61,16 +63,10 @@ class _TextsDumper(_ArrayDumper):
     oid = adapters.types["text"].array_oid
     element = adapters.types["text"].oid
 
-    def _items(self, values: Sequence[str]) -> Sequence[bytes]:
-        return [value.encode() for value in values]
-
 
 class _IntegersDumper(_ArrayDumper):
     oid = adapters.types["int8"].array_oid
     element = adapters.types["int8"].oid
-
-    def _items(self, values: Sequence[int]) -> Sequence[bytes]:
-        return [_INTEGER.pack(value) for value in values]
 
 
 for _type, _dumper in ((Bytes, _BytesDumper), (Texts, _TextsDumper), (Integers, _IntegersDumper)):

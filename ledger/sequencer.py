@@ -135,12 +135,17 @@ class Sequencer:
         self._notifier.tell()
 
     def _fail(self, group: Sequence[_Ticket], fault: BaseException) -> None:
-        if len(group) == 1 or _is_away(fault):
+        if len(group) == 1 or _is_away(fault) or (self._appender.may_be_kept and not _was_refused(fault)):
             _Ticket.tell(group, [fault] * len(group))
         else:
             # One of them cannot be written: alone it fails alone.
             for ticket in group:
                 self._commit([ticket])
+
+
+def _was_refused(fault: BaseException) -> bool:
+    """Whether the database itself said no, and so kept nothing."""
+    return isinstance(fault, psycopg.Error) and fault.sqlstate is not None
 
 
 def _is_away(fault: BaseException) -> bool:

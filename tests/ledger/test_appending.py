@@ -53,10 +53,9 @@ Together = Callable[..., list[object]]
 
 
 def alone(pool: Pool, seal: Seal = bare) -> Appender:
-    """An appender that has found the head twice where it left it."""
+    """An appender that knows the head."""
     appender = Appender(seal, now, None)
     with pool.connection() as database:
-        appender.append(database, [])
         appender.append(database, [])
     return appender
 

@@ -379,3 +379,27 @@ def test_appends_that_are_durable_are_not_repeated_when_what_follows_them_fails(
     assert queue.came() == [1, 2, 3, 4]
     assert recorder.append([event("next")]) == 5
     assert stored(recorder.pool) == [(1, "first"), (2, "0"), (3, "1"), (4, "2"), (5, "next")]
+
+
+def test_a_group_whose_outcome_is_unknown_is_not_written_once_more(
+    recorder: PostgresRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute: Callable[..., Any] = psycopg.Connection.execute
+
+    def broken(connection: Any, query: Any, *rest: Any, **how: Any) -> Any:
+        cursor = execute(connection, query, *rest, **how)
+        if b"UPDATE head" in query:
+            raise MemoryError
+        return cursor
+
+    recorder.append([event("before")])
+    with queued(recorder) as queue:
+        for number in range(2):
+            queue.append([event(f"{number}")])
+        monkeypatch.setattr(psycopg.Connection, "execute", broken)
+    assert queue.outcomes[0]() == 2
+    for came in queue.outcomes[1:]:
+        with pytest.raises(MemoryError):
+            came()
+    monkeypatch.undo()
+    assert stored(recorder.pool) == [(1, "before"), (2, "first"), (3, "0"), (4, "1")]
