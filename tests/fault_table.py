@@ -6,15 +6,17 @@ from typing import Final
 
 import pytest
 
-AT_ONCE: Final = "UPDATE head at once"
-IN_TURN: Final = ("UPDATE head", "COMMIT after UPDATE head")
+WRITE: Final = "UPDATE head + INSERT events + INSERT tags + INSERT idempotency + INSERT node_runs + INSERT checkpoints"
+"""An append: one statement for all of it."""
+AT_ONCE: Final = f"{WRITE} at once"
+IN_TURN: Final = (WRITE, f"COMMIT after {WRITE}")
 LEARNING: Final = ("INSERT snapshots", "INSERT subjects")
 TABLE: Final[dict[str, tuple[str, ...]]] = {
     "append": (*LEARNING, AT_ONCE, "NOTIFY"),
     "append_in_turn": (*LEARNING, *IN_TURN, "NOTIFY"),
     "together": (AT_ONCE,),
     "together_in_turn": IN_TURN,
-    "erase": ("UPDATE head", "DELETE subjects", "COMMIT after DELETE subjects", "NOTIFY"),
+    "erase": (WRITE, "DELETE subjects", "COMMIT after DELETE subjects", "NOTIFY"),
     "import_lines": ("INSERT imported_lines", "COMMIT after INSERT imported_lines", *LEARNING, AT_ONCE, "NOTIFY"),
     "project": (
         "INSERT projections",

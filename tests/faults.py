@@ -1,8 +1,8 @@
 """Faults at the writing steps of the program, without a hook in it: a pool whose connections know each step.
 
-A step is a statement that writes (“INSERT snapshots”), the commit of what was written (“COMMIT after UPDATE head”) or a
-notification. A statement that writes to several tables is the step “UPDATE head”, since every such one moves the head; where it
-is a transaction by itself, “UPDATE head at once”. A fault happens once, at one step: before it is executed, all that came before it being there, or after it
+A step is a statement that writes, named by all that it writes (“INSERT events + INSERT tags”), the commit of what was written
+(“COMMIT after INSERT tags”) or a notification. An append that is a transaction by itself is a step “… at once”. A fault happens
+once, at one step: before it is executed, all that came before it being there, or after it
 was kept.
 
     watch = Watch()
@@ -31,7 +31,7 @@ from psycopg_pool import ConnectionPool
 
 from caseledger.postgres import CarriedPostgres
 
-WRITING: Final = re.compile(r"\b(INSERT) INTO\s+\"?(\w+)|\b(DELETE) FROM\s+\"?(\w+)|^\s*(UPDATE)\s+\"?(\w+)")
+WRITING: Final = re.compile(r"\b(INSERT) INTO\s+\"?(\w+)|\b(DELETE) FROM\s+\"?(\w+)|(?:^|\()\s*(UPDATE)\s+\"?(\w+)")
 READING: Final = re.compile(r"\s*(SELECT|SET|SHOW|LISTEN|WITH)\b")
 
 
@@ -40,12 +40,9 @@ class Broken(Exception):
 
 
 def step_of(statement: str) -> str | None:
-    """The name of a statement that writes; None for one that reads or sets. What is unknown gets a name of its own."""
-    if "UPDATE head SET" in statement:
-        return "UPDATE head"
-    if found := WRITING.search(statement):
-        verb, table = (part for part in found.groups() if part)
-        return f"{verb} {table}"
+    """The name of a statement by all that it writes; None for one that reads or sets. What is unknown has its own name."""
+    if found := [" ".join(filter(None, parts)) for parts in WRITING.findall(statement)]:
+        return " + ".join(found)
     if "pg_notify(" in statement:
         return "NOTIFY"
     return None if READING.match(statement) else " ".join(statement.split()[:3])
@@ -141,8 +138,8 @@ class Watched(Connection[TupleRow]):
         """Around the execution of a statement."""
         text = query.as_string(self) if isinstance(query, sql.Composable) else query
         step = step_of(text.decode() if isinstance(text, bytes) else text)
-        if step == "UPDATE head" and self.pgconn.pipeline_status == pq.PipelineStatus.OFF:
-            step = "UPDATE head at once"
+        if step and step.startswith("UPDATE head") and self.pgconn.pipeline_status == pq.PipelineStatus.OFF:
+            step += " at once"
         if step is None:
             yield
             return

@@ -12,7 +12,7 @@ import pytest
 from caseledger.settings import Settings
 from caseledger.wiring import MIGRATIONS
 from fault_scenes import changes_of, facts_of, history_of
-from fault_table import TABLE, cases
+from fault_table import AT_ONCE, TABLE, cases
 from given import Stated, interviewed, registered, renamed
 from killed import NotAnswered, Program, asking, free_port, reached, run_import, write_lines
 from ledger.migrations import Pool, open_pool
@@ -24,11 +24,11 @@ from running import code, fresh
 from wholeness import Client, check_whole
 
 SERVED: Final = {
-    "append": ("INSERT subjects", "UPDATE head at once", "NOTIFY"),
+    "append": ("INSERT subjects", AT_ONCE, "NOTIFY"),
     "project": ("UPDATE history", "COMMIT after UPDATE projections"),
 }
 IMPORTED: Final = {
-    "import_lines": ("INSERT imported_lines", "COMMIT after INSERT imported_lines", "UPDATE head at once"),
+    "import_lines": ("INSERT imported_lines", "COMMIT after INSERT imported_lines", AT_ONCE),
 }
 """The steps of the suite, since a start takes a while; `make torture` does all."""
 

@@ -20,16 +20,16 @@ from caseledger.postgres import CarriedPostgres
 from caseledger.settings import Settings
 from caseledger.wiring import MIGRATIONS
 from fault_scenes import SCENES, Place, opened
-from fault_table import BEFORE, TABLE, cases
+from fault_table import AT_ONCE, BEFORE, IN_TURN, TABLE, cases
 from faults import Fault, Watched, broken, connection_ended, kill_postgres, start_again
 from running import READ_MODELS, fresh
 
 QUICKLY: Final = {
-    "append": ("INSERT subjects", "UPDATE head at once"),
-    "append_in_turn": ("COMMIT after UPDATE head",),
-    "together": ("UPDATE head at once",),
+    "append": ("INSERT subjects", AT_ONCE),
+    "append_in_turn": (IN_TURN[1],),
+    "together": (AT_ONCE,),
     "erase": ("COMMIT after DELETE subjects",),
-    "import_lines": ("COMMIT after INSERT imported_lines", "UPDATE head at once"),
+    "import_lines": ("COMMIT after INSERT imported_lines", AT_ONCE),
     "project": ("UPDATE history", "COMMIT after UPDATE projections"),
 }
 """The steps at which PostgreSQL is killed in the suite, since its start takes a while."""
