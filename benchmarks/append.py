@@ -18,7 +18,7 @@ from eventsourcing.postgres import PostgresDatastore
 
 from benchmarks.harness import AtLeast, Comparison, Result, a_system, scaled
 from caseledger.wiring import System
-from ledger import appending
+from ledger import appends
 from ledger.entry import Draft, canonical
 from ledger.merkle import leaf_hash, verify_inclusion
 from ledger.tree import Receipt
@@ -74,7 +74,7 @@ def _ours(system: System) -> Append:
     recorder = system.ledger.recorder
 
     def append(events: Sequence[DCBEvent], condition: DCBAppendCondition) -> list[Receipt]:
-        return recorder.append_with_receipts(appending.Append(events, condition)).receipts()
+        return recorder.append_with_receipts(appends.Append(events, condition)).receipts()
 
     return append
 

@@ -45,6 +45,8 @@ class _Entry(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
 
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
+_ENTRY_ENCODER: Final = msgspec.json.Encoder()
+"""Of an entry, whose fields are declared in their order and whose data are canonical already."""
 _DECODER: Final = msgspec.json.Decoder(_Entry)
 _EVENT_DECODERS: Final = {name: msgspec.json.Decoder(cls) for name, cls in EVENTS.items()}
 
@@ -87,7 +89,7 @@ def draft(
 def seal(event: DCBEvent, position: int, recorded_at: datetime) -> bytes:
     """The entry of a draft that was given its place and time. Called by the recorder under the head lock."""
     assert isinstance(event, Draft)
-    event.entry = canonical(
+    event.entry = _ENTRY_ENCODER.encode(
         _Entry(
             data=msgspec.Raw(event.data),
             effective_on=event.effective_on,

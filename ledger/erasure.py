@@ -16,7 +16,7 @@ from domain.commands import Code, Refusal, refusal
 from domain.events import ComplaintReceived, EnterpriseRegistered, SubjectErased
 from domain.identifiers import Malformed
 from domain.subjects import complainant
-from ledger.appending import Once
+from ledger.appends import Once
 from ledger.entry import draft
 from ledger.ledger import Ledger, Recording, Weighed, bad_key
 from ledger.migrations import Pool

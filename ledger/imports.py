@@ -15,7 +15,7 @@ from typing import Final
 from eventsourcing.dcb.api import DCBEvent, DCBSequencedEvent
 
 from domain.callers import Caller, Role
-from ledger.appending import AlreadyAppended, Append, Appended
+from ledger.appends import AlreadyAppended, Append, Appended
 from ledger.entry import seal
 from ledger.migrations import Migration, Pool
 from ledger.recorder import PostgresRecorder

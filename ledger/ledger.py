@@ -27,7 +27,7 @@ from domain.live import ask, tags_read
 from domain.recorded import Recorded, tags_of
 from domain.requests import REQUESTS, Request, parse_request
 from domain.rulebook import RULEBOOK, Rulebook
-from ledger.appending import AlreadyAppended, Append, Appended, Once
+from ledger.appends import AlreadyAppended, Append, Appended, Once
 from ledger.entry import Draft, data_of, draft, new_id, opened
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import Sealed, Seals, erasure_of, subject_tag

@@ -126,24 +126,37 @@ def inclusion_proof(index: int, size: int, look_up: LookUp) -> list[bytes]:
 class InclusionProofs:
     """The inclusion proofs of one tree, from hashes that hold what they name; what they share is made once.
 
-    For the leaves that the tree got last, the frontier before them and the nodes that came with them suffice.
+    They are of leaves that lie together: for those that the tree got last, the frontier before them and the nodes that
+    came with them suffice.
     """
 
-    def __init__(self, size: int, hashes: Mapping[Node, bytes]) -> None:
-        self._size = size
+    def __init__(self, size: int, together: Range, hashes: Mapping[Node, bytes]) -> None:
         self._hashes = hashes
+        self._together = together
         self._above: dict[Range, tuple[bytes, ...]] = {(0, size): ()}
         """Of each range that was passed on the way to a leaf, the proof of its hash."""
+        self._begin = self._descended((0, size))
+
+    def _descended(self, here: Range) -> Range:
+        """The smallest range of the tree that holds all of the leaves: no proof need begin above it."""
+        first, last = self._together
+        while here[1] - here[0] > 1:
+            middle = _split(*here)
+            left, right = (here[0], middle), (middle, here[1])
+            if first < middle < last:
+                break
+            child, sibling = (left, right) if last <= middle else (right, left)
+            self._pass(here, child, sibling)
+            here = child
+        return here
 
     def of(self, leaves: Range) -> list[tuple[bytes, ...]]:
         """Those of neighbouring leaves, in order. Raises ValueError, MissingNode."""
         first, last = leaves
-        if not 0 <= first <= last <= self._size:
-            raise ValueError(
-                f"A tree of {self._size} leaves has the ranges within 0 to {self._size}; got {first} to {last}."
-            )
+        if not self._together[0] <= first <= last <= self._together[1]:
+            raise ValueError(f"These are proofs of {self._together[0]} to {self._together[1]}; got {first} to {last}.")
         proofs: list[tuple[bytes, ...]] = []
-        open_: list[Range] = [(0, self._size)] if first < last else []
+        open_: list[Range] = [self._begin] if first < last else []
         while open_:
             begin, end = here = open_.pop()
             if end - begin == 1:

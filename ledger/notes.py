@@ -381,7 +381,7 @@ def _is_name(name: str) -> bool:
 
 def _is_written(text: str) -> bool:
     """Whether the text can stand in a note: UTF-8 has bytes for it, and none is a control character but the newline."""
-    return not _CONTROL.search(text) and text.encode("utf-8", "ignore").decode() == text
+    return not _CONTROL.search(text) and (text.isascii() or text.encode("utf-8", "ignore").decode() == text)
 
 
 def _check_name(name: str) -> None:

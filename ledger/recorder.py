@@ -27,7 +27,9 @@ from eventsourcing.persistence import ProgrammingError
 from psycopg import Connection, Cursor, errors, sql
 from psycopg.rows import TupleRow
 
-from ledger.appending import AlreadyAppended, Append, Appended, Clock, Once, Seal, Tree, array
+from ledger.append_statements import array
+from ledger.appending import Tree
+from ledger.appends import AlreadyAppended, Append, Appended, Clock, Once, Seal
 from ledger.migrations import Pool
 from ledger.sequencer import Sequencer
 

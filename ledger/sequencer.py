@@ -14,7 +14,8 @@ from typing import Final
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from ledger.appending import Append, Appended, Appender, Clock, Result, Seal, Tree
+from ledger.appending import Appender, Tree
+from ledger.appends import Append, Appended, Clock, Result, Seal
 from ledger.migrations import Pool
 from ledger.notifier import Notifier
 
@@ -77,10 +78,10 @@ class Sequencer:
     def __init__(self, pool: Pool, seal: Seal, clock: Clock, tree: Tree | None = None) -> None:
         self._pool = pool
         self._appender = Appender(seal, clock, tree)
+        self._notifier = Notifier(pool)
         self._waiting: deque[_Ticket] = deque()
         self._arrived = threading.Condition()
         self._running = False
-        self._notifier = Notifier(pool)
 
     def append(self, append: Append) -> Appended:
         """Waits until the append is durable.

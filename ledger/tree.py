@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ledger.merkle import (
     Frontier,
@@ -120,29 +120,25 @@ def _verifier(database: Database) -> str | None:
 
 
 class LedgerTree:
-    """Takes entries into the tree as they are appended. Used by one sequencer, under the head lock."""
+    """Takes entries into the tree as they are appended."""
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
-        self._edge = Frontier(0, ())
-        self._next = self._edge
 
-    def grow(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
-        """The nodes that the entries complete and a signed checkpoint of the new size, which `WRITTEN` writes.
+    def edge_at(self, database: Database, size: int) -> Frontier:
+        """The right edge of the tree of so many entries.
 
-        Raises CutTree where the tree does not hold all entries before them: whoever completed and signed it would hide
-        that something was taken away.
+        Raises CutTree where the tree does not hold all of them: whoever completed and signed it would hide that
+        something was taken away.
         """
-        before = self._edge if self._edge.size == first - 1 else _edge_at(database, first - 1)
-        growth = self._grown(before, entries, recorded_at)
-        self._next = growth.after
-        return growth
+        return _edge_at(database, size)
 
-    def keep(self) -> None:
-        self._edge = self._next
-
-    def forget(self) -> None:
-        self._edge = Frontier(0, ())
+    def grow(self, edge: Frontier, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
+        """The nodes that the entries after the edge complete and a signed checkpoint; `WRITTEN` writes them."""
+        after, rows = edge.extend(map(leaf_hash, entries))
+        text = Checkpoint(self._signer.name, after.size, after.root).text
+        note = Note(text, (self._signer.sign(text),)).encoded.decode()
+        return Growth(edge, after, rows, entries, Signed(after.size, after.root, note, recorded_at))
 
     def begin(self, database: Database, head: int) -> None:
         """Takes in the entries of a ledger that has no tree yet, up to its head, whose lock is held.
@@ -152,15 +148,9 @@ class LedgerTree:
         edge = Frontier(0, ())
         while edge.size < head and (rows := database.execute(_ENTRIES_AFTER, [edge.size, AT_A_TIME]).fetchall()):
             for instant, group in groupby(rows, itemgetter(1)):
-                growth = self._grown(edge, [data for data, _ in group], instant)
+                growth = self.grow(edge, [data for data, _ in group], instant)
                 database.execute(_WRITE, written(growth))
                 edge = growth.after
-
-    def _grown(self, before: Frontier, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
-        after, rows = before.extend(map(leaf_hash, entries))
-        text = Checkpoint(self._signer.name, after.size, after.root).text
-        note = Note(text, (self._signer.sign(text),)).encoded.decode()
-        return Growth(before, after, rows, entries, Signed(after.size, after.root, note, recorded_at))
 
 
 def _edge_at(database: Database, size: int) -> Frontier:
@@ -192,8 +182,7 @@ class Signed:
     signed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Proof that an entry is under a checkpoint: hashes of 32 bytes, leaf to root."""
 
     position: int
@@ -229,7 +218,7 @@ class Growth:
         if not self._proofs:
             hashes = dict(zip(frontier_nodes(self.before.size), self.before.hashes, strict=True))
             hashes.update({(level, index): hash_ for level, index, hash_ in nodes_in(self.rows)})
-            self._proofs.append(InclusionProofs(self.after.size, hashes))
+            self._proofs.append(InclusionProofs(self.after.size, (self.before.size, self.after.size), hashes))
         return self._proofs[0]
 
 

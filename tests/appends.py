@@ -12,7 +12,7 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQue
 from eventsourcing.persistence import IntegrityError
 from psycopg_pool import PoolTimeout
 
-from ledger.appending import AlreadyAppended, Once
+from ledger.appends import AlreadyAppended, Once
 from ledger.migrations import Pool
 from ledger.recorder import PostgresRecorder
 from ledger.sequencer import Overloaded

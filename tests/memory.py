@@ -7,7 +7,7 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBSequencedEven
 from eventsourcing.dcb.popo import InMemoryDCBRecorder
 from eventsourcing.persistence import ProgrammingError
 
-from ledger.appending import AlreadyAppended, Append, Appended, Once, Seal
+from ledger.appends import AlreadyAppended, Append, Appended, Once, Seal
 from ledger.entry import seal
 
 

@@ -14,7 +14,7 @@ from domain.commands import command
 from domain.events import ComplaintReceived, SubjectErased
 from gating import READY, cooperation, decide
 from given import NOW, A, B, complained, registered
-from ledger.appending import Append
+from ledger.appends import Append
 from ledger.entry import draft
 from ledger.merkle import leaf_hash, verify_inclusion
 from ledger.replay import replay

@@ -14,7 +14,8 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQue
 from eventsourcing.persistence import IntegrityError
 
 from appends import SHA, bare, event, now, once, stored, stuck, unless
-from ledger.appending import PART, AlreadyAppended, Append, Appended, Appender, Once, Result, Seal
+from ledger.appending import PART, Appender
+from ledger.appends import AlreadyAppended, Append, Appended, Once, Result, Seal
 from ledger.migrations import Pool
 from running import wait_until
 

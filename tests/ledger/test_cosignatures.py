@@ -72,6 +72,20 @@ def test_witnesses_are_lines_or_parts_between_commas_and_comments_are_passed_ove
             "There may be 32 witnesses; got 33",
         ),
     ],
+    # Keys are made anew for each process, and so are no names of tests.
+    ids=[
+        "no URL",
+        "three words",
+        "no key",
+        "changed",
+        "a log's",
+        "no scheme",
+        "ftp",
+        "a query",
+        "one name",
+        "one key",
+        "many",
+    ],
 )
 def test_what_names_no_witness_is_refused_by_what_is_wrong(text: str, said: str) -> None:
     with pytest.raises(MalformedWitnesses, match=said):

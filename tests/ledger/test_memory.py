@@ -2,7 +2,7 @@ import eventsourcing.dcb.tests as library
 import pytest
 from eventsourcing.dcb.api import DCBEvent
 
-from ledger.appending import AlreadyAppended, Once
+from ledger.appends import AlreadyAppended, Once
 from memory import MemoryRecorder
 
 

@@ -14,7 +14,7 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQue
 from eventsourcing.persistence import IntegrityError, ProgrammingError
 
 from caseledger.postgres import CarriedPostgres
-from ledger.appending import AlreadyAppended, Once
+from ledger.appends import AlreadyAppended, Once
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
 from ledger.recorder import PAGE, PostgresRecorder
 

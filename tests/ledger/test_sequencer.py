@@ -19,7 +19,7 @@ import pytest
 from appends import event, once, outcome, queued, sequencers, stored, stuck, transactions, unless
 from caseledger.postgres import CarriedPostgres
 from ledger import notifier, sequencer
-from ledger.appending import Append, Appended
+from ledger.appends import Append, Appended
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
 from ledger.recorder import PostgresRecorder
 from ledger.sequencer import _Ticket

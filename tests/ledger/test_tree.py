@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
 from functools import partial
 from hashlib import sha256
 from itertools import combinations_with_replacement
@@ -18,13 +17,14 @@ from psycopg import errors
 
 from appends import NOW, bare, event, now, once, outcome, queued, stored, unless
 from ledger import tree
-from ledger.appending import Append, Appended, Tree
+from ledger.appending import Tree
+from ledger.appends import Append, Appended
 from ledger.files import KeyFileError
-from ledger.merkle import HASH_SIZE, verify_consistency, verify_inclusion
+from ledger.merkle import HASH_SIZE, Frontier, verify_consistency, verify_inclusion
 from ledger.migrations import LEDGER_MIGRATIONS, Database, Pool, migrate, open_pool
 from ledger.notes import Signer, open_checkpoint
 from ledger.recorder import PostgresRecorder
-from ledger.tree import CutTree, Growth, LedgerTree, Proofs, WrongKey, check_tree, signer_at
+from ledger.tree import CutTree, LedgerTree, Proofs, WrongKey, check_tree, signer_at
 from naive.tree import path_of, root_of
 from running import at_once, wait_until
 from tampering import NODE_BY_NODE, unguarded
@@ -207,11 +207,11 @@ class CutOff(LedgerTree):
         self.owner = owner
         self.mended = False
 
-    def grow(self, database: Database, first: int, entries: Sequence[bytes], recorded_at: datetime) -> Growth:
-        growth = super().grow(database, first, entries, recorded_at)
+    def edge_at(self, database: Database, size: int) -> Frontier:
+        edge = super().edge_at(database, size)
         if not self.mended:
             self.owner.execute("SELECT pg_terminate_backend(%s, 10000)", [database.info.backend_pid])
-        return growth
+        return edge
 
 
 @pytest.mark.parametrize("others", [0, 2])
