@@ -2,34 +2,28 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from hashlib import sha256
 from itertools import combinations_with_replacement
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import errors
 
-from appends import NOW, bare, event, now, once, outcome, queued, stored, unless
-from ledger import tree
-from ledger.appending import Tree
+from appends import NOW, bare, event, once, outcome, queued, stored, unless
 from ledger.appends import Append, Appended
-from ledger.files import KeyFileError
-from ledger.merkle import HASH_SIZE, Frontier, verify_consistency, verify_inclusion
-from ledger.migrations import LEDGER_MIGRATIONS, Database, Pool, migrate, open_pool
-from ledger.notes import Signer, open_checkpoint
+from ledger.merkle import Frontier, verify_consistency, verify_inclusion
+from ledger.migrations import Database, Pool, open_pool
+from ledger.notes import open_checkpoint
 from ledger.recorder import PostgresRecorder
-from ledger.tree import CutTree, LedgerTree, Proofs, WrongKey, check_tree, signer_at
-from naive.tree import path_of, root_of
-from running import at_once, wait_until
-from tampering import NODE_BY_NODE, unguarded
+from ledger.tree import LedgerTree, Proofs
+from naive.tree import path_of
+from running import wait_until
+from signed_tree import SIGNER, check, leaves_of, recorder_of, sizes
 
-SIGNER = Signer.generate("caseledger/test")
 CHANGES = {
     "UPDATE": "UPDATE {} SET {} = {}",
     "UPDATE of nothing": "UPDATE {} SET {} = {} WHERE false",
@@ -45,55 +39,6 @@ WRITTEN = ["events", "tags", "idempotency", "node_runs", "checkpoints", "head"]
 @pytest.fixture
 def proofs(pool: Pool) -> Proofs:
     return Proofs(pool)
-
-
-def recorder_of(pool: Pool, kept: Tree | None = None) -> PostgresRecorder:
-    """A recorder with a tree of its own, as another process has one."""
-    return PostgresRecorder(pool, seal=bare, clock=now, tree=kept or LedgerTree(SIGNER))
-
-
-def leaves_of(pool: Pool) -> list[bytes]:
-    """The hashes of the entries, from the table of events alone."""
-    with pool.connection() as database:
-        rows = database.execute("SELECT data FROM events ORDER BY position").fetchall()
-    return [sha256(b"\x00" + data).digest() for (data,) in rows]
-
-
-def sizes(pool: Pool) -> list[int]:
-    with pool.connection() as database:
-        return [size for (size,) in database.execute("SELECT size FROM checkpoints ORDER BY size")]
-
-
-def check(pool: Pool) -> None:
-    """Every node and every checkpoint is that of the entries, and the newest checkpoint holds them all."""
-    leaves, proofs = leaves_of(pool), Proofs(pool)
-    assert nodes_of(pool) == complete_subtrees(leaves)
-    newest = proofs.checkpoint()
-    assert (newest.size if newest else 0) == len(leaves)
-    for size in sizes(pool):
-        signed = proofs.checkpoint(size)
-        assert signed is not None
-        opened = open_checkpoint(signed.note.encode(), SIGNER.name, SIGNER.verifier).checkpoint
-        assert (opened.size, opened.root) == (signed.size, signed.root) == (size, root_of(leaves[:size]))
-
-
-def nodes_of(pool: Pool) -> dict[tuple[int, int], bytes]:
-    with pool.connection() as database:
-        runs = database.execute("SELECT level, first, hashes FROM node_runs").fetchall()
-    return {
-        (level, index): hashes[begin : begin + HASH_SIZE]
-        for level, first, hashes in runs
-        for index, begin in enumerate(range(0, len(hashes), HASH_SIZE), first)
-    }
-
-
-def complete_subtrees(leaves: Sequence[bytes]) -> dict[tuple[int, int], bytes]:
-    """What is to be stored: each complete subtree, by the definition of its root."""
-    return {
-        (level, index): root_of(list(leaves[index << level : (index + 1) << level]))
-        for level in range(len(leaves).bit_length())
-        for index in range(len(leaves) >> level)
-    }
 
 
 # What is kept
@@ -254,135 +199,6 @@ def test_an_append_that_cannot_be_written_leaves_the_tree_of_its_neighbours(pool
     check(pool)
 
 
-# Ledgers that were begun without a tree, and those whose tree was cut off
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    """The file of SIGNER."""
-    path = tmp_path / "signing.key"
-    path.touch(mode=0o600)
-    path.write_text(f"{SIGNER.text}\n")
-    return path
-
-
-@pytest.fixture
-def owner(database: str, schema: str) -> Iterator[psycopg.Connection]:
-    """The owner of the tables, who has taken away what keeps the tree from being changed."""
-    with unguarded(database, schema) as conn:
-        yield conn
-
-
-def test_a_ledger_without_a_tree_gets_it_at_its_first_start(
-    pool: Pool, key_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tree, "AT_A_TIME", 7)
-    PostgresRecorder(pool, seal=bare).append([event() for _ in range(30)])
-    kept = LedgerTree(signer_at(pool, key_file))
-    check_tree(pool)
-    assert sizes(pool) == [7, 14, 21, 28, 30]
-    check(pool)
-    recorder_of(pool, kept).append([event(), event()])
-    recorder_of(pool).append([event()])
-    signer_at(pool, key_file)
-    assert sizes(pool) == [7, 14, 21, 28, 30, 32, 33]
-    check(pool)
-
-
-def test_a_first_start_that_was_cut_off_leaves_nothing_and_is_done_again(
-    pool: Pool, key_file: Path, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tree, "AT_A_TIME", 4)
-    PostgresRecorder(pool, seal=bare).append([event() for _ in range(10)])
-    owner.execute("ALTER TABLE checkpoints ADD CONSTRAINT small CHECK (size < 8)")
-    with pytest.raises(errors.CheckViolation):
-        signer_at(pool, key_file)
-    assert (sizes(pool), nodes_of(pool), owner.execute("SELECT FROM log_key").fetchall()) == ([], {}, [])
-    owner.execute("ALTER TABLE checkpoints DROP CONSTRAINT small")
-    signer_at(pool, key_file)
-    assert sizes(pool) == [4, 8, 10]
-    check(pool)
-
-
-def test_several_processes_start_first_at_once(pool: Pool, key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree, "AT_A_TIME", 3)
-    PostgresRecorder(pool, seal=bare).append([event() for _ in range(20)])
-    at_once([lambda: signer_at(pool, key_file)] * 4)
-    assert sizes(pool) == [3, 6, 9, 12, 15, 18, 20]
-    check(pool)
-
-
-def test_an_empty_ledger_has_a_whole_tree_and_proves_nothing(pool: Pool, key_file: Path, proofs: Proofs) -> None:
-    signer_at(pool, key_file)
-    check_tree(pool)
-    assert nodes_of(pool) == {}
-    assert proofs.checkpoint() is None
-    assert proofs.receipts([1]) == []
-
-
-CUT = {
-    "its last leaf": (9, "DELETE FROM node_runs WHERE level = 0 AND first = 8"),
-    "its end": (7, "DELETE FROM node_runs WHERE (first + 1) << level > 6; DELETE FROM checkpoints WHERE size > 6"),
-    "all": (1, "DELETE FROM node_runs; DELETE FROM checkpoints"),
-    "a node of its edge": (8, "DELETE FROM node_runs WHERE level = 3"),
-    "a leaf and its end": (2, "DELETE FROM node_runs WHERE level = 0 AND first IN (1, 8)"),
-    "its newest checkpoint": (7, "DELETE FROM checkpoints WHERE size > 6"),
-    "entries only": (8, "UPDATE head SET position = 7"),
-}
-
-
-@pytest.mark.parametrize(("position", "change"), CUT.values(), ids=CUT.keys())
-def test_a_tree_that_was_cut_off_is_not_gone_on_with(
-    pool: Pool, key_file: Path, owner: psycopg.Connection, position: int, change: str
-) -> None:
-    recorder = recorder_of(pool, LedgerTree(signer_at(pool, key_file)))
-    for _ in range(3):
-        recorder.append([event() for _ in range(3)])
-    check_tree(pool)
-    owner.execute(NODE_BY_NODE)
-    owner.execute(change.encode())
-    before = (nodes_of(pool), sizes(pool))
-    for _ in range(2):
-        signer_at(pool, key_file)
-        with pytest.raises(CutTree, match="see with `caseledger verify` what holds, and restore") as cut:
-            check_tree(pool)
-        assert cut.value.position == position
-    assert (nodes_of(pool), sizes(pool)) == before
-
-
-def test_a_tree_that_was_cut_off_without_its_key_is_not_begun_anew(
-    pool: Pool, key_file: Path, owner: psycopg.Connection
-) -> None:
-    recorder_of(pool, LedgerTree(signer_at(pool, key_file))).append([event() for _ in range(9)])
-    owner.execute(NODE_BY_NODE)
-    owner.execute("DELETE FROM node_runs WHERE first = 8; DELETE FROM log_key")
-    signer_at(pool, key_file)
-    with pytest.raises(CutTree) as cut:
-        check_tree(pool)
-    assert cut.value.position == 9
-
-
-def test_an_append_onto_a_tree_that_was_cut_off_is_refused(pool: Pool, owner: psycopg.Connection) -> None:
-    recorder_of(pool).append([event() for _ in range(5)])
-    owner.execute(NODE_BY_NODE)
-    owner.execute("DELETE FROM node_runs WHERE level = 0 AND first = 4")
-    with pytest.raises(CutTree) as cut:
-        recorder_of(pool).append([event()])
-    assert cut.value.position == 5
-    assert len(stored(pool)) == 5
-    assert (0, 4) not in nodes_of(pool)
-
-
-def test_an_append_onto_what_a_process_without_a_tree_appended_is_refused(pool: Pool) -> None:
-    recorder = recorder_of(pool)
-    recorder.append([event() for _ in range(3)])
-    PostgresRecorder(pool, seal=bare, clock=now).append([event() for _ in range(10)])
-    with pytest.raises(CutTree) as cut:
-        recorder.append([event(), event()])
-    assert cut.value.position == 4
-    assert sizes(pool) == [3]
-
-
 # Receipts that come with the append
 
 
@@ -541,63 +357,3 @@ def test_the_refusals_hold_in_a_session_that_applies_replicated_changes_too(pool
             [list(COLUMNS)],
         ).fetchall()
     assert sorted(rows) == [("checkpoints", "A"), ("cosignatures", "A"), ("node_runs", "A")]
-
-
-# The key
-
-
-def test_the_first_start_makes_the_key_and_later_ones_keep_it(pool: Pool, tmp_path: Path) -> None:
-    path = tmp_path / "signing.key"
-    made = signer_at(pool, path)
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert made.name.startswith("caseledger/")
-    assert signer_at(pool, path).text == made.text == path.read_text().strip()
-
-
-def test_processes_that_start_at_once_for_the_first_time_sign_by_one_key(
-    database: str, schema: str, tmp_path: Path
-) -> None:
-    for turn in range(8):
-        name = f"{schema}_{turn}"
-        migrate(database, name, LEDGER_MIGRATIONS)
-        with open_pool(database, name, min_size=4) as pool:
-            pool.wait()
-            path = tmp_path / f"{turn}.key"
-            signers = at_once([partial(key_at, pool, path)] * 4)
-        with psycopg.connect(database, autocommit=True, options="-c client_min_messages=warning") as owner:
-            owner.execute(f"DROP SCHEMA {name} CASCADE".encode())
-        assert len(set(signers)) == 1, signers
-
-
-def key_at(pool: Pool, path: Path) -> str:
-    try:
-        return signer_at(pool, path).text
-    except (KeyFileError, WrongKey) as refused:
-        return str(refused)
-
-
-def test_a_key_that_is_given_before_the_first_start_is_taken(pool: Pool, tmp_path: Path) -> None:
-    path = tmp_path / "signing.key"
-    given = Signer.kept_at(path, "ledger.example")
-    assert signer_at(pool, path).text == given.text
-    with pool.connection() as database:
-        assert database.execute("SELECT verifier FROM log_key").fetchall() == [(str(given.verifier),)]
-
-
-def test_another_key_and_a_missing_one_are_refused_by_their_names(pool: Pool, tmp_path: Path) -> None:
-    signer = signer_at(pool, tmp_path / "signing.key")
-    other = Signer.kept_at(tmp_path / "other.key", signer.name)
-    with pytest.raises(WrongKey) as wrong:
-        signer_at(pool, tmp_path / "other.key")
-    assert str(wrong.value) == (
-        f"The file {tmp_path / 'other.key'} holds the key {other.verifier}; this ledger is signed by {signer.verifier}. "
-        "Give that key's file by CASELEDGER_SIGNING_KEY_FILE."
-    )
-    with pytest.raises(WrongKey) as missing:
-        signer_at(pool, tmp_path / "none.key")
-    assert str(missing.value) == (
-        f"The signing key of this ledger, {signer.verifier}, is not at {tmp_path / 'none.key'}. Give its file by "
-        "CASELEDGER_SIGNING_KEY_FILE; a ledger is never signed by two keys."
-    )
-    assert not (tmp_path / "none.key").exists()
-    assert signer_at(pool, tmp_path / "signing.key").text == signer.text
