@@ -24,7 +24,7 @@ from ledger.merkle import leaf_hash, verify_inclusion
 from ledger.tree import Receipt
 
 CLIENTS: Final = 64
-APPENDS: Final = 1_920
+APPENDS: Final = 6_400
 """Single events of all clients together, a round."""
 ALONE: Final = 300
 BATCH: Final = 1_000

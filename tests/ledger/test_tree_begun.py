@@ -77,7 +77,8 @@ def test_several_processes_start_first_at_once(pool: Pool, key_file: Path, monke
     check(pool)
 
 
-def test_an_empty_ledger_has_a_whole_tree_and_proves_nothing(pool: Pool, key_file: Path, proofs: Proofs) -> None:
+def test_an_empty_ledger_has_a_whole_tree_and_proves_nothing(pool: Pool, key_file: Path) -> None:
+    proofs = Proofs(pool)
     signer_at(pool, key_file)
     check_tree(pool)
     assert nodes_of(pool) == {}
