@@ -11,8 +11,6 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
-from stdnum.cn import uscc as gb32100
-
 from domain.text import Text, shown
 
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
@@ -30,7 +28,10 @@ PROVINCES: Final = {
 }  # fmt: skip
 """The 31 mainland provinces by GB/T 2260 code."""
 
-CODE_ALPHABET: Final = frozenset("0123456789ABCDEFGHJKLMNPQRTUWXY")
+CODE_CHARACTERS: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+CODE_VALUES: Final = {character: value for value, character in enumerate(CODE_CHARACTERS)}
+CODE_WEIGHTS: Final = tuple(3**place % 31 for place in range(17))
+CODE: Final = re.compile(f"[{CODE_CHARACTERS}]{{2}}[0-9]{{6}}[{CODE_CHARACTERS}]{{10}}")
 BLANKS_AND_HYPHENS: Final = re.compile(r"[\s\-\u2010-\u2015\u2212]")
 SERVICE_NUMBER: Final = re.compile(r"9[56][0-9]{3,4}")
 CARRIER: Final = re.compile(r"[A-Z][A-Z0-9_]{1,31}")
@@ -70,31 +71,45 @@ def _uscc(got: str) -> str:
     """Kept for the codes asked about most: the check character costs more than a look-up."""
     # Blanks and hyphens alone are taken out: a digit of another script is not the digit it looks like.
     code = "".join(c.upper() if c.isascii() else c for c in BLANKS_AND_HYPHENS.sub("", got))
+    if CODE.fullmatch(code) and code[17] == check_character(code):
+        return code
+    raise _malformed_uscc(got, code)
+
+
+def check_character(code: str) -> str:
+    """The 18th character that a code's first 17 ask for (GB 32100-2015, 4.2; ISO 7064, MOD 31).
+
+    The library's own function cleans what it gets each time, which takes most of the time of a check.
+    """
+    total = sum(CODE_VALUES[character] * weight for character, weight in zip(code, CODE_WEIGHTS, strict=False))
+    return CODE_CHARACTERS[-total % 31]
+
+
+def _malformed_uscc(got: str, code: str) -> Malformed:
+    """What is wrong first with text that is no code."""
     said = shown(got)
     if len(code) != 18:
-        raise malformed(
+        return malformed(
             f"统一社会信用代码应为 18 位，收到 {len(code)} 位：{said}",
             f"A unified social credit code has 18 characters; got {len(code)}: {said}",
         )
     for place, character in enumerate(code, start=1):
-        if character not in CODE_ALPHABET:
-            raise malformed(
+        if character not in CODE_VALUES:
+            return malformed(
                 f"统一社会信用代码第 {place} 位{shown(character)}不合法：只能是数字或除 I、O、S、V、Z 外的大写字母：{said}",
                 f"Character {place} of the unified social credit code, {shown(character)}, is not legal: digits and capital "
                 f"letters without I, O, S, V and Z are: {said}",
             )
     if not code[2:8].isdigit():
-        raise malformed(
+        return malformed(
             f"统一社会信用代码第 3 至 8 位应为 6 位数字的行政区划码，收到“{code[2:8]}”：{said}",
             f"Characters 3 to 8 of the unified social credit code are a 6-digit division code; got “{code[2:8]}”: {said}",
         )
-    if code[17] != gb32100.calc_check_digit(code[:17]):
-        raise malformed(
-            f"统一社会信用代码的校验码（第 18 位）“{code[17]}”与前 17 位不符：{said}；请核对是否录入有误",
-            f"The check character (18th) “{code[17]}” of the unified social credit code does not agree with the other "
-            f"17: {said}; look for a slip in typing",
-        )
-    return code
+    return malformed(
+        f"统一社会信用代码的校验码（第 18 位）“{code[17]}”与前 17 位不符：{said}；请核对是否录入有误",
+        f"The check character (18th) “{code[17]}” of the unified social credit code does not agree with the other "
+        f"17: {said}; look for a slip in typing",
+    )
 
 
 def service_number(value: object) -> str:

@@ -3,7 +3,7 @@
 One plan a class, made from its annotations: the same annotations that GraphQL inputs and import columns come from.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
@@ -104,7 +104,7 @@ def parse(cls: type[S], sent: object) -> tuple[S | None, list[Flaw]]:
 
 
 def fields_sent(
-    cls: type[msgspec.Struct], sent: object, besides: Iterable[str] = ()
+    cls: type[msgspec.Struct], sent: object, besides: Sequence[str] = ()
 ) -> tuple[dict[str, Any], list[Flaw]]:
     """What was sent of each field, None where it is malformed, and every flaw. `besides`: names the caller reads itself."""
     if not isinstance(sent, Mapping):
@@ -116,14 +116,22 @@ def fields_sent(
     return values, flaws
 
 
-def _unknown(cls: type[msgspec.Struct], sent: Mapping[str, object], besides: Iterable[str]) -> list[Flaw]:
-    legal = [*(field.sent_as for field in fields_of(cls)), *besides]
+def _unknown(cls: type[msgspec.Struct], sent: Mapping[str, object], besides: Sequence[str]) -> list[Flaw]:
+    known = _sent_names(cls)
+    unknown = [key for key in sent if key not in known and key not in besides]
+    if not unknown:
+        return []
+    legal = [*known, *besides]
     named = "、".join(legal), ", ".join(legal)
     return [
         Flaw(str(key), Text(f"没有这个字段；可用字段：{named[0]}", f"There is no such field; there are {named[1]}"))
-        for key in sent
-        if key not in legal
+        for key in unknown
     ]
+
+
+@cache
+def _sent_names(cls: type[msgspec.Struct]) -> dict[str, None]:
+    return dict.fromkeys(field.sent_as for field in fields_of(cls))
 
 
 def _take(field: Field, value: object, values: dict[str, Any], flaws: list[Flaw]) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -40,18 +40,22 @@ PAUSE: Final = 0.002
 """Seconds; the first pause after a lost race, doubled with each further one up to 32 times as long."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Recording:
     """What came of a request: the events it recorded (now, or before under the same key), or why it recorded none."""
 
-    events: tuple[Recorded, ...] = ()
     entries: tuple[bytes, ...] = ()
-    """The bytes of each event's entry, in the same order."""
+    """The bytes of each event's entry, in order."""
     head: int = 0
     replayed: bool = False
     refusals: tuple[Refusal, ...] = ()
     appended: Appended | None = None
     """What was appended now, with its receipts; it holds the entries of its whole group, so it is not to be kept."""
+
+    @cached_property
+    def events(self) -> tuple[Recorded, ...]:
+        """The events, read when they are asked for: an import records many that nobody looks at."""
+        return tuple(opened(entry) for entry in self.entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +262,7 @@ class Ledger:
                 time.sleep(pause)
                 continue
             entries = tuple(made.entry for made in weighed.drafts)
-            return Recording(tuple(opened(entry) for entry in entries), entries, appended.last, appended=appended)
+            return Recording(entries, appended.last, appended=appended)
         return self.refuse(
             refusal(
                 Code.CONFLICT,
@@ -286,7 +290,7 @@ class Ledger:
             )
         count = earlier.last_position - earlier.first_position + 1
         entries = tuple(e.event.data for e in self.recorder.read(after=earlier.first_position - 1, limit=count))
-        return Recording(tuple(opened(entry) for entry in entries), entries, earlier.last_position, replayed=True)
+        return Recording(entries, earlier.last_position, replayed=True)
 
     def digest(self, asked: object) -> bytes:
         text = json.dumps(_given(asked), sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
@@ -327,7 +331,9 @@ def _field_of(request: Request) -> str:
 
 def _given(value: Any) -> Any:
     """The canonical input: what was left out and what was sent as null are the same."""
-    if isinstance(value, Mapping):
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (dict, Mapping)):
         return {key: _given(inner) for key, inner in value.items() if inner is not None}
     return [_given(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 

@@ -55,7 +55,7 @@ class Context:
 
     def wake_for(self, made: Recording) -> None:
         """Says to the read models that something was recorded, if it was now."""
-        if made.events and not made.replayed:
+        if made.entries and not made.replayed:
             self.runner.wake()
 
     def settle(self, seconds: float = WAIT_SECONDS) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum.cn import uscc as gb32100
 
 from domain import identifiers
 from domain.identifiers import Malformed
@@ -499,3 +500,8 @@ def test_a_flag_is_true_or_false(value: object) -> None:
 @pytest.mark.parametrize("check", [identifiers.money, identifiers.position, identifiers.year, identifiers.uscc])
 def test_whole_numbers_of_any_size_are_refused_as_malformed(check: Callable[[object], Any]) -> None:
     refused(check, 10**5_000)
+
+
+@given(st.text(alphabet=identifiers.CODE_CHARACTERS, min_size=17, max_size=17))
+def test_the_check_character_is_that_of_another_implementation(first: str) -> None:
+    assert identifiers.check_character(first) == gb32100.calc_check_digit(first)
