@@ -1,6 +1,7 @@
 """Rows into the database and out of it: what every module that speaks SQL in sets needs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from itertools import chain
 from struct import Struct
 from typing import Any, ClassVar, Final
@@ -11,15 +12,12 @@ from psycopg.pq import Format
 
 from ledger.migrations import Pool
 
-
-def columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    """Rows of equal length as their columns, the parameters of an `unnest`; none for no rows."""
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
 _HEADER: Final = Struct("!iiIii")
 _LENGTH: Final = Struct("!i")
 _INTEGER: Final = Struct("!q")
+_DAYS: Final = Struct("!i")
+_FIRST_DAY: Final = date(2000, 1, 1).toordinal()
+"""PostgreSQL counts dates from it."""
 
 
 class Bytes(list[bytes]):
@@ -40,6 +38,13 @@ class Integers(list[bytes]):
         super().__init__([_INTEGER.pack(value) for value in values])
 
 
+class Dates(list[bytes]):
+    """A date[] parameter."""
+
+    def __init__(self, values: Iterable[date]) -> None:
+        super().__init__([_DAYS.pack(value.toordinal() - _FIRST_DAY) for value in values])
+
+
 class _ArrayDumper(Dumper):
     """Writes arrays of one dimension without nulls in PostgreSQL's binary form, as array_recv reads it.
 
@@ -54,23 +59,29 @@ class _ArrayDumper(Dumper):
         return header + b"".join(chain.from_iterable(zip(map(_LENGTH.pack, map(len, obj)), obj, strict=True)))
 
 
-class _BytesDumper(_ArrayDumper):
-    oid = adapters.types["bytea"].array_oid
-    element = adapters.types["bytea"].oid
+def _register(type_: type[list[bytes]], name: str) -> None:
+    of = adapters.types[name]
+    adapters.register_dumper(
+        type_, type(f"{type_.__name__}Dumper", (_ArrayDumper,), {"oid": of.array_oid, "element": of.oid})
+    )
 
 
-class _TextsDumper(_ArrayDumper):
-    oid = adapters.types["text"].array_oid
-    element = adapters.types["text"].oid
+_register(Bytes, "bytea")
+_register(Texts, "text")
+_register(Integers, "int8")
+_register(Dates, "date")
+
+_PACKED: Final[dict[frozenset[type], Callable[[Sequence[Any]], Any]]] = {
+    frozenset({bytes}): Bytes,
+    frozenset({str}): Texts,
+    frozenset({int}): Integers,
+    frozenset({date}): Dates,
+}
 
 
-class _IntegersDumper(_ArrayDumper):
-    oid = adapters.types["int8"].array_oid
-    element = adapters.types["int8"].oid
-
-
-for _type, _dumper in ((Bytes, _BytesDumper), (Texts, _TextsDumper), (Integers, _IntegersDumper)):
-    adapters.register_dumper(_type, _dumper)
+def columns(rows: Iterable[tuple[Any, ...]]) -> list[Any]:
+    """Rows of equal length as their columns, the parameters of an `unnest`, which casts them; none for no rows."""
+    return [_PACKED.get(frozenset(map(type, column)), list)(column) for column in zip(*rows, strict=True)]
 
 
 class Questions:

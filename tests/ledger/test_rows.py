@@ -1,0 +1,53 @@
+"""Columns as parameters: whatever goes in comes out of an `unnest` as it was."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ledger.migrations import Pool
+from ledger.rows import Bytes, Dates, Integers, Texts, columns
+
+TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
+ROWS = st.lists(
+    st.tuples(
+        TEXT,
+        st.integers(-(2**63), 2**63 - 1),
+        st.dates(),
+        st.binary(),
+        TEXT | st.none(),
+        st.booleans(),
+        st.dates() | st.none(),
+    )
+)
+
+
+@given(ROWS.filter(bool))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+def test_rows_come_back_as_they_went_in(pool: Pool, rows: list[tuple[Any, ...]]) -> None:
+    with pool.connection() as database:
+        found = database.execute(
+            "SELECT * FROM unnest(%s::text[], %s::bigint[], %s::date[], %s::bytea[], %s::text[], %s::boolean[], %s::date[])",
+            columns(rows),
+        ).fetchall()
+    assert found == rows
+
+
+@pytest.mark.parametrize("kind", [Bytes, Texts, Integers, Dates])
+def test_an_array_may_be_empty(pool: Pool, kind: type[list[bytes]]) -> None:
+    with pool.connection() as database:
+        row = database.execute("SELECT cardinality(%s)", [kind([])]).fetchone()
+    assert row == (0,)
+
+
+def test_columns_of_plain_values_are_packed_and_others_left_to_the_library() -> None:
+    moment = datetime(2026, 6, 1, tzinfo=UTC)
+    packed = columns([("a", 1, date(2026, 6, 1), b"x", None, moment), ("b", 2, date.max, b"", "c", moment)])
+    assert [type(column) for column in packed] == [Texts, Integers, Dates, Bytes, list, list]
+
+
+def test_half_a_character_is_refused_before_it_is_sent() -> None:
+    with pytest.raises(UnicodeEncodeError):
+        Texts(["\ud800"])
