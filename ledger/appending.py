@@ -164,7 +164,7 @@ class Appender:
         """The statements that write what was accepted; the first writes nothing if `unless` or the head forbid it.
 
         Many events are written in parts, whose others rely on the turn being had: while the database writes one, the
-        next is made ready.
+        next is made ready, and the tree's last.
         """
         events = [event for _, append in turn.accepted for event in append.events]
         entries: list[bytes] = []
@@ -180,10 +180,19 @@ class Appender:
             writing.add_events(after, part, new)
             if begin == 0:
                 writing.add_keys(_kept(turn))
-            if self._tree and edge is not None and len(entries) == len(events):
-                turn.growth = self._tree.grow(edge, entries, turn.recorded_at)
-                writing.add_growth(turn.growth)
+            if edge is not None and len(events) <= PART:
+                writing.add_growth(self._grow(turn, edge, entries))
             yield writing.statement
+        if edge is not None and len(events) > PART:
+            writing = Writing(turn.recorded_at)
+            writing.rely_on_turn()
+            writing.add_growth(self._grow(turn, edge, entries))
+            yield writing.statement
+
+    def _grow(self, turn: _Turn, edge: Frontier, entries: Sequence[bytes]) -> Growth:
+        assert self._tree is not None
+        turn.growth = self._tree.grow(edge, entries, turn.recorded_at)
+        return turn.growth
 
 
 def _results(turn: _Turn, admitted: Sequence[Admitted]) -> list[Result]:

@@ -128,6 +128,13 @@ def append_in_turn(place: Place, arm: Arm) -> None:
         append(place, arm)
 
 
+def append_in_parts(place: Place, arm: Arm) -> None:
+    """An append of more events than one statement writes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ledger.appending.PART", 1)
+        append(place, arm)
+
+
 def together_in_turn(place: Place, arm: Arm) -> None:
     with in_turn(place):
         together(place, arm)
@@ -287,5 +294,5 @@ def project(place: Place, arm: Arm) -> None:
 
 SCENES: Final = {
     scene.__name__: scene
-    for scene in (append, append_in_turn, together, together_in_turn, erase, import_lines, project)
+    for scene in (append, append_in_turn, append_in_parts, together, together_in_turn, erase, import_lines, project)
 }

@@ -10,10 +10,17 @@ WRITE: Final = "UPDATE head + INSERT events + INSERT tags + INSERT idempotency +
 """An append: one statement for all of it."""
 AT_ONCE: Final = f"{WRITE} at once"
 IN_TURN: Final = (WRITE, f"COMMIT after {WRITE}")
+IN_PARTS: Final = (
+    "UPDATE head + INSERT events + INSERT tags + INSERT idempotency",
+    "INSERT events + INSERT tags",
+    "INSERT node_runs + INSERT checkpoints",
+)
+"""An append of more events than one statement writes."""
 LEARNING: Final = ("INSERT snapshots", "INSERT subjects")
 TABLE: Final[dict[str, tuple[str, ...]]] = {
     "append": (*LEARNING, AT_ONCE, "NOTIFY"),
     "append_in_turn": (*LEARNING, *IN_TURN, "NOTIFY"),
+    "append_in_parts": (*LEARNING, *IN_PARTS, f"COMMIT after {IN_PARTS[-1]}", "NOTIFY"),
     "together": (AT_ONCE,),
     "together_in_turn": IN_TURN,
     "erase": (WRITE, "DELETE subjects", "COMMIT after DELETE subjects", "NOTIFY"),
