@@ -3,16 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from domain.text import shown
-from ledger.merkle import Row, nodes_in
+from ledger.merkle import HASH_SIZE, Row, nodes_in
 from ledger.migrations import Database, Pool
 from ledger.notes import Checkpoint, MalformedKey, MalformedNote, Note, Signature, Verifier, timestamp_of
-from ledger.rows import Bytes, Integers, columns
+from ledger.rows import columns
 from ledger.tree import verifier_of
 from ledger.verify import Auditor, Broken, Progress, Stated, checkpoint_of, halted
 
@@ -127,11 +128,20 @@ class _Verification:
             )
 
     def _nodes(self, completed: Sequence[Row]) -> None:
-        levels, indexes, hashes = zip(*nodes_in(completed), strict=True)
-        wanted = {"levels": Integers(levels), "indexes": Integers(indexes), "hashes": Bytes(hashes)}
-        spans = [(level, first, first + len(row)) for level, first, row in completed]
-        within = dict(zip(("within", "begins", "ends"), map(Integers, zip(*spans, strict=True)), strict=True))
-        for at, found in _rows(self._database, _WRONG_NODES, wanted | within):
+        """That each node is kept; it is completed by the last leaf under it."""
+        spans = columns((level, first, first + len(row)) for level, first, row in completed)
+        kept = {
+            (level, first + place): hashes[begin : begin + HASH_SIZE]
+            for level, first, hashes in _rows(self._database, _RUNS, spans)
+            for place, begin in enumerate(range(0, len(hashes), HASH_SIZE))
+        }
+        wrong = [
+            ((index + 1) << level, kept.get((level, index)))
+            for level, index, hash_ in nodes_in(completed)
+            if kept.get((level, index)) != hash_
+        ]
+        if wrong:
+            at, found = min(wrong, key=itemgetter(0))
             what = "is missing" if found is None else "is not what its entries hash to"
             raise Broken(at, f"the tree's node that it completes {what}")
 
@@ -235,18 +245,13 @@ _STRAY_TAG: Final = """
 SELECT tags.position FROM tags LEFT JOIN events ON events.position = tags.position
 WHERE events.position IS NULL OR NOT events.tags @> ARRAY[tags.tag] ORDER BY tags.position LIMIT 1
 """
-# A node is completed by the last leaf under it. A run has 32 at most.
-_WRONG_NODES: Final = """
-WITH kept AS (
-    SELECT run.level, run.first + place AS index, substring(run.hashes FROM place * 32 + 1 FOR 32) AS hash
-    FROM unnest(%(within)b::bigint[], %(begins)b::bigint[], %(ends)b::bigint[]) AS asked (level, begins, ends)
-    JOIN node_runs AS run ON run.level = asked.level AND run.first > asked.begins - 32 AND run.first < asked.ends
-    CROSS JOIN generate_series(0, length(run.hashes) / 32 - 1) AS place
-)
-SELECT (wanted.index + 1) << wanted.level::int, kept.hash
-FROM unnest(%(levels)b::bigint[], %(indexes)b::bigint[], %(hashes)b::bytea[]) AS wanted (level, index, hash)
-LEFT JOIN kept ON kept.level = wanted.level AND kept.index = wanted.index
-WHERE kept.hash IS DISTINCT FROM wanted.hash ORDER BY 1 LIMIT 1
+# A run has 32 nodes at most. LATERAL: a look-up in the index for each level, whatever the planner believes.
+_RUNS: Final = """
+SELECT run.level, run.first, run.hashes
+FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS asked (level, begins, ends)
+CROSS JOIN LATERAL (
+    SELECT * FROM node_runs WHERE level = asked.level AND first > asked.begins - 32 AND first < asked.ends OFFSET 0
+) AS run
 """
 _TWICE: Final = """
 SELECT (run.next + 1) << run.level FROM (
