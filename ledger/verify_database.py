@@ -238,7 +238,7 @@ SELECT size, witness, line, extract(epoch FROM cosigned_at) FROM cosignatures WH
 """
 _MISSING_TAGS: Final = """
 SELECT wanted.position FROM unnest(%s::text[], %s::bigint[]) AS wanted (tag, position)
-WHERE NOT EXISTS (SELECT FROM tags WHERE tags.tag = wanted.tag AND tags.position = wanted.position)
+WHERE NOT EXISTS (SELECT FROM tags WHERE tags.tag = wanted.tag AND tags.position = wanted.position OFFSET 0)
 ORDER BY wanted.position LIMIT 1
 """
 _STRAY_TAG: Final = """
