@@ -13,7 +13,7 @@ from eventsourcing.dcb.api import DCBSequencedEvent
 
 from domain.facts import Facts
 from domain.recorded import Recorded
-from ledger.entry import opened
+from ledger.entry import read_entry
 from ledger.snapshots import EVERY, Snapshots
 
 KEPT: Final = 200_000
@@ -39,7 +39,7 @@ class Streams:
         self._lock = Lock()
 
     def read(self, tags: Collection[str]) -> tuple[int, dict[str, Facts]]:
-        """The head and the folds of all the tags at that head, from one statement."""
+        """The head and the folds of all the tags at that head, from one statement. Raises UnreadableEntry."""
         folds = self._recall(tags)
         held = dict(folds)
         head, newer = self._log.read_streams({tag: facts.position for tag, facts in folds.items()})
@@ -102,4 +102,4 @@ def opened_all(found: Iterable[DCBSequencedEvent]) -> list[Recorded]:
 
 
 def _opened(found: Iterable[DCBSequencedEvent]) -> Iterator[Recorded]:
-    return (opened(sequenced.event.data) for sequenced in found)
+    return map(read_entry, found)
