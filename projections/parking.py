@@ -82,6 +82,9 @@ class Parking(Questions):
     def parked_of(self, usccs: Sequence[str]) -> list[Parked]:
         return [Parked(*row) for row in self._rows(_PARKED_OF, {"usccs": list(usccs)})]
 
+    def stopped(self) -> list[Parked]:
+        return [each.stopped for each in self.reached() if each.stopped]
+
     def reached(self) -> list[Reached]:
         return [
             Reached(name, position, None if at is None else Parked(name, None, at, type_, fault, since))

@@ -53,7 +53,7 @@ class Runner:
     """Keeps projections in step. `start` and `stop` it, or call `catch_up` where no thread is wanted."""
 
     def __init__(self, pool: Pool, recorder: PostgresRecorder, projections: Sequence[Projection]) -> None:
-        self._pool = pool
+        self.pool = pool
         self._recorder = recorder
         self._projections = {projection.name: projection for projection in projections}
         self._stopped = threading.Event()
@@ -94,7 +94,7 @@ class Runner:
         """
         moved, reached = monotonic(), -1
         while True:
-            with closing(connect_beside(self._pool)) as database:
+            with closing(connect_beside(self.pool)) as database:
                 if _leads(database):
                     self._enrol(database)
                     while self._move(database, upto):
@@ -102,14 +102,14 @@ class Runner:
                     return self.position()
             if (now := self.position()) > reached:
                 moved, reached = monotonic(), now
-            if reached >= (upto or self._recorder.head()) or monotonic() - moved > IDLE_SECONDS:
+            if reached >= (self._recorder.head() if upto is None else upto) or monotonic() - moved > IDLE_SECONDS:
                 return reached
             self.wake()
             sleep(0.02)
 
     def step(self) -> bool:
         """Applies one batch. Says whether there was one; there is none where another runner leads."""
-        with closing(connect_beside(self._pool)) as database:
+        with closing(connect_beside(self.pool)) as database:
             if not _leads(database):
                 return False
             self._enrol(database)
@@ -118,7 +118,7 @@ class Runner:
     def position(self, names: Collection[str] = ()) -> int:
         """The position that every projection, or each of those named, has reached; one that was stopped counts not."""
         names = names or self._projections.keys()
-        with self._pool.connection() as database:
+        with self.pool.connection() as database:
             row = database.execute(
                 "SELECT count(*), coalesce(min(position) FILTER (WHERE stopped_at IS NULL), min(position))"
                 " FROM projections WHERE name = ANY(%s)",
@@ -153,7 +153,7 @@ class Runner:
 
     def _stand_by(self, woken: socket.socket) -> None:
         """Leads as soon as no other runner does, until it is stopped or its connection ends."""
-        with closing(connect_beside(self._pool)) as database:
+        with closing(connect_beside(self.pool)) as database:
             while not _leads(database):
                 if self._stopped.wait(STANDBY_SECONDS):
                     return

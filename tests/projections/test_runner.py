@@ -11,10 +11,11 @@ from psycopg.conninfo import make_conninfo
 
 from chance import Chance
 from domain.recorded import Recorded
-from given import accessed, complained, filed, listed, penalty, punished, registered, renamed, resolved
+from given import filed, registered, renamed
 from ledger.migrations import RUNTIME_ROLE, open_pool
 from ledger.recorder import PostgresRecorder
 from ledger.streams import Streams
+from projecting import A_ROW_IN_EVERY_TABLE
 from projections.all import all_projections
 from projections.history import History
 from projections.projection import Database, Projection
@@ -303,18 +304,6 @@ def test_what_another_process_appended_is_seen_without_being_woken(seen: System)
         wait_until(lambda: runner.position() == seen.head)
     finally:
         runner.stop()
-
-
-A_ROW_IN_EVERY_TABLE = (
-    registered(),
-    filed(number="96999"),
-    accessed(number="96999"),
-    complained("2020-01-05", complaintId="C", displayedNumber="96999"),
-    resolved("2020-01-06", complaintId="C"),
-    punished("2026-05-01"),
-    penalty("Publicised", "2026-05-02"),
-    listed("2026-05-03"),
-)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
