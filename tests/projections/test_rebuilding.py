@@ -79,7 +79,7 @@ def test_a_rebuild_under_writes_equals_what_serves_and_goes_on(system: System, d
     def write() -> None:
         n = 0
         while not done.is_set():
-            system.record(registered(uscc=code(n)))
+            system.record(registered(uscc=code(n, "310000")))
             n += 1
 
     writing = threading.Thread(target=write)
