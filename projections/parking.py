@@ -7,6 +7,7 @@ the projection is rebuilt. An event of no enterprise stops the projection that c
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Final, NamedTuple, TypeAlias
 
 import psycopg
@@ -30,6 +31,9 @@ PASSING: Final = (
     MemoryError,
 )
 """Faults of the house and not of an event: the database is away, a table is missing. They are tried again."""
+
+
+LATELY_SECONDS: Final = 0.2
 
 
 class Unreadable(NamedTuple):
@@ -76,8 +80,18 @@ class Reached(NamedTuple):
 class Parking(Questions):
     """Questions to what is parked or stopped."""
 
+    _lately: tuple[float, list[Parked]] = (0.0, [])
+
     def parked(self) -> list[Parked]:
         return [Parked(*row) for row in self._rows(_PARKED, {})]
+
+    def parked_lately(self) -> list[Parked]:
+        """What was parked at most LATELY_SECONDS ago: for answers that do not rest on rows."""
+        at, found = self._lately
+        if monotonic() - at > LATELY_SECONDS:
+            found = self.parked()
+            self._lately = monotonic(), found
+        return found
 
     def parked_of(self, usccs: Sequence[str]) -> list[Parked]:
         return [Parked(*row) for row in self._rows(_PARKED_OF, {"usccs": list(usccs)})]

@@ -24,7 +24,7 @@ from ledger.entry import read_entry
 from ledger.migrations import Pool
 from ledger.recorder import PostgresRecorder, connect_beside, listen
 from ledger.rows import columns
-from projections.parking import PASSING, Entry, Parked, apply_apart, readable
+from projections.parking import PASSING, Entry, Parked, Parking, apply_apart, readable
 from projections.projection import Database, Projection
 
 BATCH: Final = 2_000
@@ -54,6 +54,7 @@ class Runner:
 
     def __init__(self, pool: Pool, recorder: PostgresRecorder, projections: Sequence[Projection]) -> None:
         self.pool = pool
+        self.parking = Parking(pool)
         self._recorder = recorder
         self._projections = {projection.name: projection for projection in projections}
         self._stopped = threading.Event()

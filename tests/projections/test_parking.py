@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from domain.events import EnterpriseRenamed, RulebookAdopted
 from domain.recorded import Recorded
@@ -17,6 +15,7 @@ from projections.parking import Parking
 from projections.projection import Database, Projection
 from projections.runner import Runner
 from running import System, code
+from tampering import spoil_entry
 
 
 class Poisoned(History):
@@ -108,20 +107,11 @@ def test_a_fault_that_does_not_come_again_parks_no_one(still: System) -> None:
     assert len(still.tables()["history"]) == still.head
 
 
-def spoil(database: str, system: System, position: int) -> None:
-    """Puts an entry in the place of another that no program can read, as only the owner of the database can."""
-    with psycopg.connect(database, autocommit=True) as owner:
-        table = sql.Identifier(system.schema, "events")
-        owner.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table))
-        owner.execute(sql.SQL("UPDATE {} SET data = 'no entry' WHERE position = %s").format(table), [position])
-        owner.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(table))
-
-
 def test_an_entry_that_cannot_be_read_parks_its_enterprise_in_every_projection(still: System, database: str) -> None:
     still.record(registered(uscc=code(1)))
     at = still.record(registered(uscc=code(2)))[0].position
     still.record(registered(uscc=code(3)), renamed(uscc=code(2)))
-    spoil(database, still, at)
+    spoil_entry(database, still.schema, at)
     projections = all_projections(Streams(still.recorder))
     assert Runner(still.pool, still.recorder, projections).catch_up() == still.head
     parked = Parking(still.pool).parked_of([code(1), code(2), code(3)])
