@@ -37,6 +37,7 @@ class Streams:
         self._size = 0
         self._kept: OrderedDict[str, Facts] = OrderedDict()
         self._lock = Lock()
+        self._lately: tuple[int, dict[str, Facts]] = (0, {})
 
     def read(self, tags: Collection[str]) -> tuple[int, dict[str, Facts]]:
         """The head and the folds of all the tags at that head, from one statement. Raises UnreadableEntry."""
@@ -54,6 +55,20 @@ class Streams:
         self._keep({tag: folds[tag] for tag in fresh})
         self._snap({tag: folds[tag] for tag in fresh if folds[tag].size - held[tag].size >= EVERY})
         return head, folds
+
+    def upto(self, position: int, tags: Collection[str]) -> dict[str, Facts]:
+        """The folds of tags that know every event up to a position, and maybe later ones.
+
+        Asked again for the same position they are those of the first time, without a look at the log: whoever works on
+        a batch asks once, whatever number of projections it is for.
+        """
+        at, known = self._lately
+        if at != position:
+            known = {}
+            self._lately = position, known
+        if missing := [tag for tag in tags if tag not in known]:
+            known.update(self.read(missing)[1])
+        return {tag: known[tag] for tag in tags}
 
     def at(self, tags: Iterable[str], known_at: int) -> tuple[dict[str, Facts], int]:
         """The folds of tags from the log alone, up to a position, and how many events were read."""
