@@ -11,6 +11,8 @@ Unusable                    the message is one sentence or two: what was found, 
 ├── CannotReplay            there is no such decision or rulebook version
 ├── CannotVerify            evidence, a key or a checkpoint that cannot be looked at
 ├── CannotErase             there is no such person, or a legal hold keeps the data
+├── NoSuchProjection        a rebuild was asked for of something else
+├── NotRebuilt              what was rebuilt does not take the place of what serves
 ├── LogNotRead              a ledger that is to be witnessed does not answer
 ├── NotWitnessed            a ledger is not the continuation of what its witness saw before
 └── NotEmpty                a demonstration is for an empty ledger
@@ -66,6 +68,14 @@ class CannotVerify(Unusable):
 
 class CannotErase(Unusable):
     """There is no such person in the ledger, or a legal hold keeps the data."""
+
+
+class NoSuchProjection(Unusable):
+    """There is no projection of that name."""
+
+
+class NotRebuilt(Unusable):
+    """A rebuild was not begun, or knows less than what serves; what serves goes on."""
 
 
 class LogNotRead(Unusable):

@@ -16,7 +16,7 @@ import psycopg
 import typer
 from psycopg_pool import PoolTimeout
 
-from caseledger.errors import NotWitnessed, SettingsError, Unusable
+from caseledger.errors import NotRebuilt, NotWitnessed, SettingsError, Unusable
 from caseledger.import_command import import_file
 from caseledger.logs import configure_logs, where
 from caseledger.postgres import PostgresError
@@ -107,6 +107,18 @@ def replay(
 
 
 @app.command()
+def rebuild(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", help="Projections; all by default.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would differ, and change nothing.")] = False,
+    machine: Machine = False,
+) -> None:
+    """Make projections anew from position 1 beside the live ones, say what differs, and swap them in."""
+    from caseledger.rebuild_command import rebuild_projections
+
+    rebuild_projections(read_settings(), names or [], dry_run, machine)
+
+
+@app.command()
 def status(machine: Machine = False) -> None:
     """Show the database, the head of the ledger and how far each projection is."""
     from caseledger.status import status_of
@@ -121,6 +133,11 @@ def status(machine: Machine = False) -> None:
     )
     rows = [(each["name"], each["position"], each["lag"]) for each in found["projections"]]
     as_table(("projection", "position", "lag"), rows, of="projections")
+    for each in found["stopped"]:
+        print(f"{each['projection']} is stopped since {each['why']}; mend the program, then `caseledger rebuild`.")
+    if found["parked"]:
+        parked = [(each["uscc"], each["position"], each["since"], each["why"]) for each in found["parked"]]
+        as_table(("parked", "position", "since", "why"), parked, of="parked enterprises")
 
 
 @app.command("witness")
@@ -324,7 +341,7 @@ def run(arguments: Sequence[str]) -> int:
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:
         return _say(_usage(error), WRONG)
-    except NotWitnessed as error:
+    except (NotWitnessed, NotRebuilt) as error:
         return _say(str(error), FAILED)
     except (Unusable, PostgresError, MigrationError, Malformed) as error:
         return _say(str(error), WRONG)

@@ -5,14 +5,16 @@ from typing import Any
 from caseledger.wiring import System
 from ledger.tree import Proofs
 from projections.all import all_projections
+from projections.parking import Parked, Parking, Reached
 
 
 def status_of(system: System) -> dict[str, Any]:
-    """Database, head, the size under a signed checkpoint, and each projection's position and lag, in events."""
+    """Database, head, the size under a signed checkpoint, each projection's position and lag, in events; who stands still."""
     with system.pool.connection() as conn:
         version = conn.info.server_version
         row = conn.execute("SELECT position FROM head").fetchone()
-        reached: dict[str, int] = dict(conn.execute("SELECT name, position FROM projections").fetchall())
+    parking = Parking(system.pool)
+    reached = {each.name: each for each in parking.reached()}
     head = row[0] if row else 0
     sealed = Proofs(system.pool).checkpoint()
     names = [each.name for each in all_projections(system.ledger.streams, system.ledger.rulebook)]
@@ -22,7 +24,21 @@ def status_of(system: System) -> dict[str, Any]:
         "schema": system.settings.schema,
         "head": head,
         "sealed": sealed.size if sealed else 0,
-        "projections": [
-            {"name": name, "position": reached.get(name, 0), "lag": head - reached.get(name, 0)} for name in names
-        ],
+        "projections": [_lag(name, reached.get(name), head) for name in names],
+        "stopped": [_standing(each.stopped) for each in reached.values() if each.stopped],
+        "parked": [{"uscc": each.uscc, **_standing(each)} for each in parking.parked()],
+    }
+
+
+def _lag(name: str, reached: Reached | None, head: int) -> dict[str, Any]:
+    position = reached.position if reached else 0
+    return {"name": name, "position": position, "lag": head - position}
+
+
+def _standing(parked: Parked) -> dict[str, Any]:
+    return {
+        "projection": parked.projection,
+        "position": parked.position,
+        "since": parked.since,
+        "why": parked.why.en,
     }

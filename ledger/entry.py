@@ -11,12 +11,12 @@ from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
-from eventsourcing.dcb.api import DCBEvent
+from eventsourcing.dcb.api import DCBEvent, DCBSequencedEvent
 
 from domain.events import EVENTS, Event
 from domain.identifiers import instant_text
 from domain.recorded import Recorded
-from ledger.upcasters import upcast
+from ledger.upcasters import UnknownVersion, upcast
 
 
 @dataclass
@@ -123,6 +123,23 @@ def opened(entry: bytes) -> Recorded:
         tags=read.tags,
         event=_event(read),
     )
+
+
+class UnreadableEntry(Exception):
+    """An entry of the log that this program cannot read: where it is, and what kind of fault that was."""
+
+    def __init__(self, position: int, fault: str) -> None:
+        super().__init__(f"the entry at position {position} cannot be read ({fault})")
+        self.position = position
+        self.fault = fault
+
+
+def read_entry(found: DCBSequencedEvent) -> Recorded:
+    """The recorded event of an entry of the log. Raises UnreadableEntry."""
+    try:
+        return opened(found.event.data)
+    except (msgspec.MsgspecError, UnknownVersion, KeyError, ValueError, TypeError) as fault:
+        raise UnreadableEntry(found.position, type(fault).__name__) from None
 
 
 def _event(read: _Entry) -> Event:

@@ -155,6 +155,17 @@ def open_pool(
     return pool
 
 
+def open_pool_beside(pool: Pool, beside: str, max_size: int = 4) -> Pool:
+    """Open a pool like another, whose names are looked up in the schema ``beside`` before that of the other."""
+    if callable(pool.conninfo) or callable(pool.kwargs):
+        raise ValueError("the pool's conninfo must be a text and its kwargs a mapping, as open_pool gives them")
+    given = conninfo_to_dict(pool.conninfo)
+    options = re.sub(r"(?<=-c search_path=)", f"{beside},", str(given.get("options") or ""))
+    return ConnectionPool(
+        make_conninfo(pool.conninfo, options=options), kwargs=pool.kwargs, min_size=1, max_size=max_size, open=True
+    )
+
+
 def _session(conninfo: str, schema: str, role: str | None = None) -> str:
     """The conninfo with the session's settings added to what options it has."""
     if not _SCHEMA.fullmatch(schema):

@@ -160,8 +160,8 @@ class PostgresSubscription(DCBListenNotifySubscription[PostgresRecorder]):
             self.stop()
 
     def _follow(self) -> None:
-        with closing(_connect(self._recorder.pool)) as conn:
-            _listen(conn)
+        with closing(connect_beside(self._recorder.pool)) as conn:
+            listen(conn)
             while not self._has_been_stopped:
                 self._pull()
                 self._wait(conn)
@@ -290,14 +290,15 @@ def _one(cursor: Cursor[TupleRow]) -> TupleRow:
     return row
 
 
-def _connect(pool: Pool) -> Connection[TupleRow]:
+def connect_beside(pool: Pool) -> Connection[TupleRow]:
     """A connection like the pool's that is not of the pool: one that listens would be missing there for good."""
     if callable(pool.conninfo) or callable(pool.kwargs):
         raise ProgrammingError("the pool's conninfo must be a text and its kwargs a mapping, as open_pool gives them")
     return pool.connection_class.connect(pool.conninfo, **(pool.kwargs or {}))
 
 
-def _listen(conn: Connection[TupleRow]) -> None:
+def listen(conn: Connection[TupleRow]) -> None:
+    """Has the connection told of every append from now on."""
     channel: str = _one(conn.execute(_CHANNEL))[0]
     # A standby does not relay notifications; there a subscription polls only.
     with suppress(errors.ReadOnlySqlTransaction):

@@ -13,7 +13,7 @@ from eventsourcing.dcb.api import DCBSequencedEvent
 
 from domain.facts import Facts
 from domain.recorded import Recorded
-from ledger.entry import opened
+from ledger.entry import read_entry
 from ledger.snapshots import EVERY, Snapshots
 
 KEPT: Final = 200_000
@@ -37,9 +37,10 @@ class Streams:
         self._size = 0
         self._kept: OrderedDict[str, Facts] = OrderedDict()
         self._lock = Lock()
+        self._lately: tuple[int, dict[str, Facts]] = (0, {})
 
     def read(self, tags: Collection[str]) -> tuple[int, dict[str, Facts]]:
-        """The head and the folds of all the tags at that head, from one statement."""
+        """The head and the folds of all the tags at that head, from one statement. Raises UnreadableEntry."""
         folds = self._recall(tags)
         held = dict(folds)
         head, newer = self._log.read_streams({tag: facts.position for tag, facts in folds.items()})
@@ -54,6 +55,20 @@ class Streams:
         self._keep({tag: folds[tag] for tag in fresh})
         self._snap({tag: folds[tag] for tag in fresh if folds[tag].size - held[tag].size >= EVERY})
         return head, folds
+
+    def upto(self, position: int, tags: Collection[str]) -> dict[str, Facts]:
+        """The folds of tags that know every event up to a position, and maybe later ones.
+
+        Asked again for the same position they are those of the first time, without a look at the log: whoever works on
+        a batch asks once, whatever number of projections it is for.
+        """
+        at, known = self._lately
+        if at != position:
+            known = {}
+            self._lately = position, known
+        if missing := [tag for tag in tags if tag not in known]:
+            known.update(self.read(missing)[1])
+        return {tag: known[tag] for tag in tags}
 
     def at(self, tags: Iterable[str], known_at: int) -> tuple[dict[str, Facts], int]:
         """The folds of tags from the log alone, up to a position, and how many events were read."""
@@ -102,4 +117,4 @@ def opened_all(found: Iterable[DCBSequencedEvent]) -> list[Recorded]:
 
 
 def _opened(found: Iterable[DCBSequencedEvent]) -> Iterator[Recorded]:
-    return (opened(sequenced.event.data) for sequenced in found)
+    return map(read_entry, found)

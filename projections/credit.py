@@ -33,7 +33,7 @@ class CreditChanges:
         touched = touching(batch, TAG, credit.READ)
         if not touched:
             return
-        _, folds = self._streams.read(touched)
+        folds = self._streams.upto(batch[-1].position, touched)
         before = _latest(database, [tag.removeprefix(TAG) for tag in touched])
         rows = [row for tag, at in touched.items() for row in self._changes(tag, folds, at, before)]
         if rows:

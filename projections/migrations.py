@@ -24,4 +24,9 @@ _OBJECTS: Final = (
     "live_accesses",
 )
 
-PROJECTION_MIGRATIONS: Final = (Migration("projections_0001", tuple(_SQL / f"{name}.sql" for name in _OBJECTS)),)
+_PARKING: Final = ("parked", "projections_stopped")
+
+PROJECTION_MIGRATIONS: Final = (
+    Migration("projections_0001", tuple(_SQL / f"{name}.sql" for name in _OBJECTS)),
+    Migration("projections_0002", tuple(_SQL / f"{name}.sql" for name in _PARKING)),
+)

@@ -38,8 +38,8 @@ class Register:
         for table, types, rows in self._tables():
             touched = touching(batch, TAG, types)
             if touched:
-                _, folds = self._streams.read(touched)
                 at = batch[-1].position
+                folds = self._streams.upto(at, touched)
                 enterprises = {tag.removeprefix(TAG): facts for tag, facts in folds.items()}
                 _bring(database, table, {uscc: list(rows(uscc, facts, at)) for uscc, facts in enterprises.items()})
 

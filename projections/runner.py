@@ -1,76 +1,135 @@
 """The runner: one loop that reads the log and keeps every projection in step with it.
 
-A batch's rows and the new position are one transaction, so each event is applied exactly once. The rows of the table
-`projections` are locked while a batch is written: of several processes one writes, the others find nothing left to do
-and take over when it stops.
+A batch's rows and the new position are one transaction, so each event is applied exactly once. Of several processes one
+leads: it holds an advisory lock by a connection of its own and writes by that connection alone, so whoever lost the lock
+cannot write. The others stand by, and one of them leads within STANDBY_SECONDS of the end of that connection.
+
+An event that cannot be applied stops its enterprise alone (see `projections.parking`).
 """
 
+import select
+import socket
 import threading
-from collections.abc import Sequence
-from time import monotonic
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing, suppress
+from time import monotonic, sleep
+from typing import Final, Protocol, TypeVar
 
 import psycopg
 import structlog
+from eventsourcing.dcb.api import DCBSequencedEvent
 from psycopg_pool import PoolTimeout
 
-from ledger.entry import opened
+from ledger.entry import read_entry
 from ledger.migrations import Pool
-from ledger.recorder import PostgresRecorder
+from ledger.recorder import PostgresRecorder, connect_beside, listen
+from ledger.rows import columns
+from projections.parking import PASSING, Entry, Parked, Parking, apply_apart, readable
 from projections.projection import Database, Projection
 
 BATCH: Final = 2_000
 """Events applied in one transaction."""
 POLL_SECONDS: Final = 0.25
-"""Longest time after which an event is seen that another process appended."""
+"""Longest time after which an event is seen whose notification was lost."""
+STANDBY_SECONDS: Final = 1.0
+"""How often a runner that stands by tries to lead."""
 RETRY_SECONDS: Final = 1.0
+IDLE_SECONDS: Final = 10.0
+"""How long `catch_up` waits for another runner that leads and does not move."""
+_LOCK: Final = "hashtextextended('caseledger projections ' || current_schema(), 0)"
 
 log = structlog.get_logger(__name__)
+
+
+class _Apply(Protocol):
+    def __call__(
+        self, database: Database, found: Sequence[DCBSequencedEvent], reached: Mapping[str, int]
+    ) -> list[Parked]:
+        """Applies entries to the projections that have reached these positions; gives what could not be applied."""
+        ...
 
 
 class Runner:
     """Keeps projections in step. `start` and `stop` it, or call `catch_up` where no thread is wanted."""
 
     def __init__(self, pool: Pool, recorder: PostgresRecorder, projections: Sequence[Projection]) -> None:
-        self._pool = pool
+        self.pool = pool
+        self.parking = Parking(pool)
         self._recorder = recorder
-        self._projections = projections
-        self._wake = threading.Event()
+        self._projections = {projection.name: projection for projection in projections}
         self._stopped = threading.Event()
         self._moved = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._waking: socket.socket | None = None
 
     def start(self) -> None:
         self._stopped.clear()
-        self._thread = threading.Thread(target=self._run, name="projections", daemon=True)
+        woken, self._waking = socket.socketpair()
+        woken.setblocking(False)
+        self._waking.setblocking(False)
+        self._thread = threading.Thread(target=self._run, args=(woken,), name="projections", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Returns when the batch under way is written."""
+        """Returns when the batch under way is written; another runner may lead from then on."""
         self._stopped.set()
-        self._wake.set()
+        self.wake()
         if self._thread:
             self._thread.join()
             self._thread = None
+        if self._waking:
+            self._waking.close()
+            self._waking = None
 
     def wake(self) -> None:
-        """Says that something was appended; without it a runner sees it within POLL_SECONDS."""
-        self._wake.set()
+        """Says that something was appended; without it a runner that leads is told by the database."""
+        if self._waking:
+            # Full means that it is woken already, closed that it is stopped.
+            with suppress(OSError):
+                self._waking.send(b"!")
 
-    def catch_up(self) -> int:
-        """Applies what has come until nothing is left, and returns the position reached."""
-        while self.step():
-            pass
-        return self.position()
+    def catch_up(self, upto: int | None = None) -> int:
+        """Applies what has come (up to a position) until nothing is left, and returns the position reached.
 
-    def position(self) -> int:
-        """The position that every projection has reached."""
-        with self._pool.connection() as database:
-            return _reached(database, [projection.name for projection in self._projections])
+        Where another runner leads it waits for that one, as long as it moves.
+        """
+        moved, reached = monotonic(), -1
+        while True:
+            with closing(connect_beside(self.pool)) as database:
+                if _leads(database):
+                    self._enrol(database)
+                    while self._move(database, upto):
+                        pass
+                    return self.position()
+            if (now := self.position()) > reached:
+                moved, reached = monotonic(), now
+            if reached >= (self._recorder.head() if upto is None else upto) or monotonic() - moved > IDLE_SECONDS:
+                return reached
+            self.wake()
+            sleep(0.02)
 
-    def wait_for(self, position: int, seconds: float) -> int:
-        """Waits until every projection has reached a position, at most so long; returns the position reached."""
-        reached = self.position()
+    def step(self) -> bool:
+        """Applies one batch. Says whether there was one; there is none where another runner leads."""
+        with closing(connect_beside(self.pool)) as database:
+            if not _leads(database):
+                return False
+            self._enrol(database)
+            return self._move(database)
+
+    def position(self, names: Collection[str] = ()) -> int:
+        """The position that every projection, or each of those named, has reached; one that was stopped counts not."""
+        names = names or self._projections.keys()
+        with self.pool.connection() as database:
+            row = database.execute(
+                "SELECT count(*), coalesce(min(position) FILTER (WHERE stopped_at IS NULL), min(position))"
+                " FROM projections WHERE name = ANY(%s)",
+                [list(names)],
+            ).fetchone()
+        return row[1] if row and row[0] == len(names) else 0
+
+    def wait_for(self, position: int, seconds: float, names: Collection[str] = ()) -> int:
+        """Waits until every projection (named) has reached a position, at most so long; returns the position reached."""
+        reached = self.position(names)
         if reached >= position:
             return reached
         self.wake()
@@ -78,52 +137,152 @@ class Runner:
         while reached < position and (left := ends - monotonic()) > 0:
             with self._moved:
                 self._moved.wait(min(left, 0.02))
-            reached = self.position()
+            reached = self.position(names)
         return reached
 
-    def step(self) -> bool:
-        """Applies one batch. Says whether there was one."""
-        with self._pool.connection() as database, database.transaction():
-            names = [projection.name for projection in self._projections]
-            reached = _lock(database, names)
-            batch = [opened(each.event.data) for each in self._recorder.read(after=min(reached.values()), limit=BATCH)]
-            if not batch:
-                return False
-            for projection in self._projections:
-                projection.apply(database, [event for event in batch if event.position > reached[projection.name]])
-            database.execute(
-                "UPDATE projections SET position = greatest(position, %s), moved_at = clock_timestamp() WHERE name = ANY(%s)",
-                [batch[-1].position, names],
-            )
+    def _run(self, woken: socket.socket) -> None:
+        with woken:
+            while not self._stopped.is_set():
+                try:
+                    self._stand_by(woken)
+                except (psycopg.OperationalError, PoolTimeout):
+                    log.warning("projections wait for the database")
+                    self._stopped.wait(RETRY_SECONDS)
+                except Exception as fault:
+                    log.error("projections cannot be moved on", fault=type(fault).__name__)
+                    self._stopped.wait(RETRY_SECONDS)
+
+    def _stand_by(self, woken: socket.socket) -> None:
+        """Leads as soon as no other runner does, until it is stopped or its connection ends."""
+        with closing(connect_beside(self.pool)) as database:
+            while not _leads(database):
+                if self._stopped.wait(STANDBY_SECONDS):
+                    return
+            # Without a handler psycopg keeps every notification for someone to ask for it.
+            database.add_notify_handler(_heard)
+            listen(database)
+            self._enrol(database)
+            while not self._stopped.is_set():
+                with suppress(BlockingIOError):
+                    woken.recv(4096)
+                if not self._move(database):
+                    select.select([woken.fileno(), database.fileno()], [], [], POLL_SECONDS)
+
+    def _enrol(self, database: Database) -> None:
+        database.execute(
+            "INSERT INTO projections (name) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING", [list(self._projections)]
+        )
+
+    def _move(self, database: Database, upto: int | None = None) -> bool:
+        """Applies one batch on the connection that leads. Says whether there was one."""
+        if not self._is_behind(database, upto):
+            return False
+        try:
+            moved = self._write(database, upto, self._apply)
+        except PASSING:
+            raise
+        except Exception as fault:
+            log.warning("a batch is applied an enterprise at a time", fault=type(fault).__name__)
+            moved = self._write(database, upto, self._apply_apart)
         with self._moved:
             self._moved.notify_all()
+        return moved
+
+    def _is_behind(self, database: Database, upto: int | None) -> bool:
+        row = database.execute(
+            "SELECT least(%s::bigint, head.position) > (SELECT min(position) FROM projections"
+            " WHERE name = ANY(%s) AND stopped_at IS NULL) FROM head",
+            [upto, list(self._projections)],
+        ).fetchone()
+        return row is not None and row[0] is True
+
+    def _write(self, database: Database, upto: int | None, apply: _Apply) -> bool:
+        with database.transaction():
+            reached = _lock(database, self._projections)
+            if not reached:
+                return False
+            after = min(reached.values())
+            limit = BATCH if upto is None else min(BATCH, upto - after)
+            found = list(self._recorder.read(after=after, limit=limit)) if limit > 0 else []
+            if not found:
+                return False
+            parked = apply(database, found, reached)
+            _keep(database, parked)
+            stopped = {each.projection for each in parked if each.uscc is None}
+            database.execute(
+                "UPDATE projections SET position = greatest(position, %s), moved_at = clock_timestamp() WHERE name = ANY(%s)",
+                [found[-1].position, [name for name in reached if name not in stopped]],
+            )
+        for each in parked:
+            log.error("an event cannot be applied", projection=each.projection, parked=each.uscc, why=each.why.en)
         return True
 
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            self._wake.clear()
-            try:
-                if self.step():
-                    continue
-                self._wake.wait(POLL_SECONDS)
-            except (psycopg.OperationalError, PoolTimeout):
-                log.warning("projections wait for the database")
-                self._stopped.wait(RETRY_SECONDS)
-            except Exception as fault:
-                log.error("a projection cannot be moved on", fault=type(fault).__name__)
-                self._stopped.wait(RETRY_SECONDS)
+    def _apply(
+        self, database: Database, found: Sequence[DCBSequencedEvent], reached: Mapping[str, int]
+    ) -> list[Parked]:
+        """Every projection's share at once."""
+        batch, parked = [read_entry(each) for each in found], _parked(database)
+        for name, after in reached.items():
+            if mine := _share(batch, after, parked.get(name, ())):
+                self._projections[name].apply(database, mine)
+        return []
+
+    def _apply_apart(
+        self, database: Database, found: Sequence[DCBSequencedEvent], reached: Mapping[str, int]
+    ) -> list[Parked]:
+        """What of every projection's share can be applied."""
+        batch, parked = [readable(each) for each in found], _parked(database)
+        shares = {name: _share(batch, after, parked.get(name, ())) for name, after in reached.items()}
+        return [each for name, mine in shares.items() for each in apply_apart(database, self._projections[name], mine)]
 
 
-def _lock(database: Database, names: Sequence[str]) -> dict[str, int]:
-    database.execute("INSERT INTO projections (name) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING", [list(names)])
+EntryT = TypeVar("EntryT", bound=Entry)
+
+
+def _share(batch: Sequence[EntryT], after: int, parked: Collection[str]) -> list[EntryT]:
+    """What of a batch is a projection's to apply."""
+    return [entry for entry in batch if entry.position > after and not (parked and entry.uscc in parked)]
+
+
+def _heard(_: psycopg.Notify) -> None:
+    """A notification has done its work when it ended the wait."""
+
+
+def _leads(database: Database) -> bool:
+    """Takes the lock for as long as the connection lasts. Says whether this is the one that has it."""
+    row = database.execute(f"SELECT pg_try_advisory_lock({_LOCK})").fetchone()
+    return row is not None and row[0] is True
+
+
+def _lock(database: Database, names: Collection[str]) -> dict[str, int]:
+    """The positions of the projections that go on. Their rows are locked: a rebuild swaps between two batches."""
     rows = database.execute(
-        "SELECT name, position FROM projections WHERE name = ANY(%s) ORDER BY name FOR UPDATE", [list(names)]
-    )
-    return dict(rows.fetchall())
+        "SELECT name, position, stopped_at FROM projections WHERE name = ANY(%s) ORDER BY name FOR NO KEY UPDATE",
+        [list(names)],
+    ).fetchall()
+    going = {name: position for name, position, stopped_at in rows if stopped_at is None}
+    return {name: going[name] for name in names if name in going}
 
 
-def _reached(database: Database, names: Sequence[str]) -> int:
-    row = database.execute(
-        "SELECT count(*), min(position) FROM projections WHERE name = ANY(%s)", [list(names)]
-    ).fetchone()
-    return row[1] if row and row[0] == len(names) else 0
+def _parked(database: Database) -> dict[str, set[str]]:
+    """The parked enterprises of each projection."""
+    found: dict[str, set[str]] = {}
+    for projection, uscc in database.execute("SELECT projection, uscc FROM parked"):
+        found.setdefault(projection, set()).add(uscc)
+    return found
+
+
+def _keep(database: Database, parked: Sequence[Parked]) -> None:
+    for each in parked:
+        if each.uscc is None:
+            database.execute(
+                "UPDATE projections SET position = %s, stopped_at = %s, event_type = %s, fault = %s,"
+                " moved_at = clock_timestamp() WHERE name = %s",
+                [each.position - 1, each.position, each.event_type, each.fault, each.projection],
+            )
+    if rows := [(p.projection, p.uscc, p.position, p.event_type, p.fault) for p in parked if p.uscc]:
+        database.execute(
+            "INSERT INTO parked (projection, uscc, position, event_type, fault)"
+            " SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[])",
+            columns(rows),
+        )

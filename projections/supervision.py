@@ -62,9 +62,12 @@ class Supervision:
         for table, types, rows in self._tables():
             touched = touching(batch, TAG, types)
             if touched:
-                table.apply(database, changes(touched, _from_folds(self._streams.read(touched)[1], rows)))
-        self._gate_findings(database, touching(batch, TAG, GATED))
-        self._outbound_findings(database, touching(batch, COMPLAINT))
+                folds = self._streams.upto(batch[-1].position, touched)
+                table.apply(database, changes(touched, _from_folds(folds, rows)))
+        if gated := touching(batch, TAG, GATED):
+            self._gate_findings(database, gated, batch[-1].position)
+        if complained := touching(batch, COMPLAINT):
+            self._outbound_findings(database, complained, batch[-1].position)
 
     def _tables(
         self,
@@ -100,13 +103,11 @@ class Supervision:
                     showing.public_until,
                 )
 
-    def _gate_findings(self, database: Database, touched: Mapping[str, Sequence[int]]) -> None:
+    def _gate_findings(self, database: Database, touched: Mapping[str, Sequence[int]], upto: int) -> None:
         """FND-GATE: what a historical fact's gate knew before it, which the folds at the head still tell."""
-        if not touched:
-            return
-        folds = self._streams.read(touched)[1]
+        folds = self._streams.upto(upto, touched)
         tags = {tag for facts in folds.values() for tag in findings.reads_of_gate_findings(facts, self._rulebook)}
-        streams = self._streams.read(tags)[1]
+        streams = self._streams.upto(upto, tags)
 
         # A fact's finding never changes, only whether the fact is visible: each is asked once.
         found = {tag: list(findings.gate_findings_ever(facts, streams, self._rulebook)) for tag, facts in folds.items()}
@@ -119,14 +120,13 @@ class Supervision:
 
         FINDINGS.apply(database, changes(touched, rows))
 
-    def _outbound_findings(self, database: Database, touched: Mapping[str, Sequence[int]]) -> None:
+    def _outbound_findings(self, database: Database, touched: Mapping[str, Sequence[int]], upto: int) -> None:
         """FND-OUT: only complaints that show a number used to call out, and that something has settled."""
-        if not touched:
-            return
-        folds = {tag: facts for tag, facts in self._streams.read(touched)[1].items() if _may_show_calling(facts)}
+        found = self._streams.upto(upto, touched)
+        folds = {tag: facts for tag, facts in found.items() if _may_show_calling(facts)}
         if not folds:
             return
-        numbers = self._streams.read({tag for facts in folds.values() for tag in _number_tags(facts)})[1]
+        numbers = self._streams.upto(upto, {tag for facts in folds.values() for tag in _number_tags(facts)})
         asked = {tag: touched[tag] for tag in folds}
         FINDINGS.apply(database, changes(asked, lambda tag, at: _outbound(folds[tag], numbers, at)))
 

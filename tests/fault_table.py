@@ -27,7 +27,6 @@ TABLE: Final[dict[str, tuple[str, ...]]] = {
     "import_lines": ("INSERT imported_lines", "COMMIT after INSERT imported_lines", *LEARNING, AT_ONCE, "NOTIFY"),
     "project": (
         "INSERT projections",
-        "COMMIT after INSERT projections",
         "INSERT snapshots",
         "INSERT history",
         "UPDATE history",

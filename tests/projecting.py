@@ -8,6 +8,7 @@ from typing import Any, Final
 from psycopg import sql
 
 from domain.recorded import Recorded
+from given import accessed, complained, filed, listed, penalty, punished, registered, resolved
 from ledger.migrations import open_pool
 from projections.bitemporal import BitemporalTable
 from projections.projection import Database, Projection
@@ -15,6 +16,16 @@ from running import fresh
 
 Kept = tuple[Any, ...]
 """subject, known_from, known_to, valid_from, valid_to and the table's own columns."""
+A_ROW_IN_EVERY_TABLE = (
+    registered(),
+    filed(number="96999"),
+    accessed(number="96999"),
+    complained("2020-01-05", complaintId="C", displayedNumber="96999"),
+    resolved("2020-01-06", complaintId="C"),
+    punished("2026-05-01"),
+    penalty("Publicised", "2026-05-02"),
+    listed("2026-05-03"),
+)
 SIZES: Final = (1, 7, 100)
 
 

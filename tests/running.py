@@ -68,7 +68,10 @@ mutation ($input: RecordInput!) {
 """
 
 READ_MODELS: Final = tuple(
-    file.stem for migration in PROJECTION_MIGRATIONS for file in migration.files if file.stem != "projections"
+    file.stem
+    for migration in PROJECTION_MIGRATIONS
+    for file in migration.files
+    if file.stem not in ("projections", "parked", "projections_stopped")
 )
 _ROWS: Final = "SELECT to_jsonb(row) - 'id' FROM {} AS row"
 
@@ -236,7 +239,8 @@ def forget(database: Database) -> None:
     """Empties every read model, in the transaction under way."""
     for name in READ_MODELS:
         database.execute(f"DELETE FROM {name}".encode())
-    database.execute("UPDATE projections SET position = 0")
+    database.execute("DELETE FROM parked")
+    database.execute("UPDATE projections SET position = 0, stopped_at = NULL")
 
 
 @contextmanager

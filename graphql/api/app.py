@@ -1,9 +1,10 @@
-"""The web application: GraphQL at /graphql, the log's tiles at /tlog, and whether it is well at /healthz and /readyz."""
+"""The web application: GraphQL at /graphql, the log's tiles at /tlog, and how it is at /healthz, /readyz and /metrics."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from api.context import Context
 from api.errors import AWAY
 from api.http import GraphQLEndpoint, unexpected
+from api.metrics import measurements
 from api.tlog import TiledLog
 from domain.callers import Caller
 from domain.text import Language
@@ -53,6 +55,13 @@ def create_app(
     def context_for(caller: Caller, language: Language) -> Context:
         return Context(caller, language, ledger, reads, supervision, proofs, sealer, erasure, runner, ledger.clock())
 
+    async def metrics(request: Request) -> Response:
+        try:
+            found = await run_in_threadpool(measurements, pool)
+        except AWAY:
+            return Response("# The database is away.\n", 503, media_type="text/plain")
+        return Response(found, headers={"cache-control": "no-store"}, media_type=CONTENT_TYPE_LATEST)
+
     async def ready(request: Request) -> Response:
         try:
             head = await run_in_threadpool(ledger.recorder.head)
@@ -67,6 +76,7 @@ def create_app(
             Route("/graphql", endpoint.__call__, methods=["GET", "POST"]),
             Route("/healthz", _healthy),
             Route("/readyz", ready),
+            Route("/metrics", metrics),
             *TiledLog(proofs, Tiles(pool), keys.caller, witnesses).routes,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],

@@ -1,12 +1,13 @@
 """What a request carries: who asks, in which language, and the parts of the system that answer."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import strawberry
 
+from api.errors import stale
 from domain.callers import Caller
 from domain.identifiers import legal_date_of
 from domain.text import Language
@@ -14,6 +15,7 @@ from ledger.erasure import Erasure
 from ledger.ledger import Ledger, Recording
 from ledger.sealing import Sealer
 from ledger.tree import Proofs
+from projections.parking import Parked
 from projections.reads import Reads
 from projections.runner import Runner
 from projections.supervision_reads import SupervisionReads
@@ -40,6 +42,8 @@ class Context:
     erasure: Erasure
     runner: Runner
     now: datetime
+    reads_rows: bool = False
+    """Whether the answer rests on rows of the read models, in which parked enterprises stand still."""
     _memo: dict[Hashable, Any] = field(default_factory=dict)
 
     @property
@@ -58,6 +62,31 @@ class Context:
         if made.entries and not made.replayed:
             self.runner.wake()
 
-    def settle(self, seconds: float = WAIT_SECONDS) -> int:
-        """Waits until the read models know what the head was when the request first asked; gives their position."""
-        return self.once("settled", lambda: self.runner.wait_for(self.ledger.recorder.head(), seconds))
+    def settle(self, *names: str, seconds: float = WAIT_SECONDS) -> int:
+        """Waits until these read models know what the head was when the request first asked; gives their position.
+
+        Raises ApiError STALE where one of them was stopped by an event.
+        """
+        return self.once(("settled", names), lambda: self._settled(names, seconds))
+
+    def _settled(self, names: tuple[str, ...], seconds: float) -> int:
+        head = self.once("head", self.ledger.recorder.head)
+        reached = self.runner.wait_for(head, seconds, names)
+        for stopped in self.runner.parking.stopped():
+            if stopped.projection in names:
+                raise stale(stopped)
+        self._memo["parked"] = self.runner.parking.parked()
+        self.reads_rows = True
+        return reached
+
+    @property
+    def parked(self) -> Sequence[Parked]:
+        """What stands still in some read model: at the settling, or lately where nothing was settled."""
+        found: Sequence[Parked] = self.once("parked", self.runner.parking.parked_lately)
+        return found
+
+    def require_current(self, *usccs: str) -> None:
+        """Raises ApiError STALE where one of these enterprises stands still in any read model."""
+        for parked in self.parked:
+            if parked.uscc in usccs:
+                raise stale(parked)

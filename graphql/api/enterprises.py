@@ -22,6 +22,7 @@ from domain.callers import Role
 from domain.facts import Facts, Moment
 from domain.register import AccessState
 from domain.vocabulary import Area, Directions, LicenceRoute, ObligationState
+from ledger.entry import UnreadableEntry
 from projections.reads import Known, Slice
 
 MOST_NODES: Final = 100
@@ -131,6 +132,7 @@ class Enterprise(Node):
     @strawberry.field
     def credit(self, info: Info, as_of: Date | None = None, known_at: Position | None = None) -> CreditReport:
         on, known = arguments.as_of(info, as_of), arguments.known_at(info, known_at)
+        info.context.require_current(self.uscc)
         if known is not None and known > self.at.known_at:
             tag = f"enterprise:{self.uscc}"
             return report(self.uscc, info.context.ledger.streams.read([tag])[1][tag], Moment(on, known))
@@ -203,7 +205,8 @@ class Enterprise(Node):
         check(info, "Enterprise.complaintCounts")
         begins_on, ends_on = _period(begins, to)
         assert begins_on and ends_on
-        info.context.settle()
+        info.context.settle("complaints")
+        info.context.require_current(self.uscc)
         reads, today = info.context.reads, info.context.today
         key = "complaints", begins_on, ends_on
         days = self.page.load(self.uscc, key, lambda usccs: reads.complaint_counts(usccs, begins_on, ends_on, today))
@@ -218,19 +221,22 @@ class Enterprise(Node):
         known_at: Position | None = None,
     ) -> list[Obligation]:
         check(info, "Enterprise.obligations")
-        at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at))
+        at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at, "supervision"))
+        info.context.require_current(self.uscc)
         key = "obligations", state, at
         return self.page.load(self.uscc, key, lambda usccs: supervision_types.obligations_of(info, usccs, state, at))
 
     @strawberry.field
     def findings(self, info: Info, as_of: Date | None = None, known_at: Position | None = None) -> list[Finding]:
         check(info, "Enterprise.findings")
-        at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at))
+        at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at, "supervision"))
+        info.context.require_current(self.uscc)
         return self.page.load(self.uscc, ("findings", at), lambda usccs: supervision_types.findings_of(info, usccs, at))
 
     def _events(self, info: Info, asked: Slice, first: int | None, after: str | None) -> Connection[LedgerEvent]:
         size, place = arguments.page_size(first, MOST_NODES, 50), arguments.decode_place(after)
-        info.context.settle()
+        info.context.settle("history")
+        info.context.require_current(self.uscc)
         reads, page, uscc = info.context.reads, self.page, self.uscc
         found = page.load(
             uscc, (asked, size, after), lambda usccs: _readable(info, reads.history(usccs, asked, size + 1, place))
@@ -274,6 +280,22 @@ def _access(held: register.Access, state: AccessState) -> Access:
         granted_on=Date(held.granted.effective_on),
         position=Position(held.granted.position),
     )
+
+
+def named(info: Info, uscc: str) -> Enterprise | None:
+    """The enterprise of a code that was asked for. Raises ApiError STALE where it stands still."""
+    info.context.require_current(uscc)
+    found = load(info, [uscc])
+    return found[0] if found else None
+
+
+def listed(info: Info, usccs: Sequence[str]) -> list[Enterprise]:
+    """The enterprises of a list; those that stand still because an entry cannot be read are left out."""
+    try:
+        return load(info, usccs)
+    except UnreadableEntry:
+        standing = {parked.uscc for parked in info.context.parked}
+        return load(info, [uscc for uscc in usccs if uscc not in standing])
 
 
 def load(info: Info, usccs: Sequence[str]) -> list[Enterprise]:

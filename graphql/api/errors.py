@@ -4,6 +4,7 @@ ApiError carries a code and a sentence in both languages, and is the only except
   INVALID        an argument is malformed
   FORBIDDEN      the caller's role may not see this
   NOT_YET_KNOWN  knownAt lies beyond what is known
+  STALE          an event could not be applied: the enterprise, or the read model, stands at its position
   UNAVAILABLE    the database is away; try again (HTTP 503)
   RETRY_LATER    more appends wait than the ledger takes in; nothing was appended, try again (HTTP 503)
 Everything else that is raised becomes INTERNAL, without its text. Documents that do not parse or validate are
@@ -20,7 +21,9 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 
 from domain.identifiers import Malformed
 from domain.text import Language, Text
+from ledger.entry import UnreadableEntry
 from ledger.sequencer import Overloaded
+from projections.parking import Parked
 
 AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, TooManyRequests)
 """What psycopg raises while the database is not there."""
@@ -44,11 +47,12 @@ log = structlog.get_logger(__name__)
 
 
 class ApiError(Exception):
-    def __init__(self, code: str, text: Text, argument: str = "") -> None:
+    def __init__(self, code: str, text: Text, argument: str = "", position: int | None = None) -> None:
         super().__init__(code)
         self.code = code
         self.text = text
         self.argument = argument
+        self.position = position
 
 
 def forbidden(what: str) -> ApiError:
@@ -60,6 +64,24 @@ def forbidden(what: str) -> ApiError:
 
 def invalid(argument: str, zh: str, en: str) -> ApiError:
     return ApiError("INVALID", Text(f"{argument}：{zh}", f"{argument}: {en}"), argument)
+
+
+def stale(parked: Parked) -> ApiError:
+    about = f"企业 {parked.uscc}" if parked.uscc else f"读模型 {parked.projection}"
+    which = f"The enterprise {parked.uscc}" if parked.uscc else f"The read model {parked.projection}"
+    text = Text(
+        f"{about} 停在位置 {parked.position} 之前：{parked.why.zh}；修复并重建后恢复",
+        f"{which} stands before position {parked.position}: {parked.why.en}; it goes on after a fix and a rebuild",
+    )
+    return ApiError("STALE", text, position=parked.position)
+
+
+def _unreadable(wrong: UnreadableEntry) -> Text:
+    return Text(
+        f"位置 {wrong.position} 的记录无法读取（{wrong.fault}）；依赖它的内容在修复前不作回答",
+        f"The entry at position {wrong.position} cannot be read ({wrong.fault}); what rests on it is not answered until "
+        "it can",
+    )
 
 
 def formatted(error: GraphQLError, language: Language) -> dict[str, Any]:
@@ -74,6 +96,8 @@ def formatted(error: GraphQLError, language: Language) -> dict[str, Any]:
     said["extensions"] = {"code": code}
     if isinstance(error.original_error, ApiError) and error.original_error.argument:
         said["extensions"]["argument"] = error.original_error.argument
+    if isinstance(error.original_error, (ApiError, UnreadableEntry)) and error.original_error.position is not None:
+        said["extensions"]["position"] = error.original_error.position
     return said
 
 
@@ -81,6 +105,8 @@ def _code_and_message(error: GraphQLError, language: Language) -> tuple[str, str
     cause = error.original_error
     if isinstance(cause, ApiError):
         return cause.code, cause.text.said_in(language)
+    if isinstance(cause, UnreadableEntry):
+        return "STALE", _unreadable(cause).said_in(language)
     if isinstance(cause, Malformed):
         return "INVALID", cause.text.said_in(language)
     if cause is None or isinstance(cause, GraphQLError):

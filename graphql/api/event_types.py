@@ -166,7 +166,7 @@ def events_of(info: Info, known: Sequence[Known]) -> list[Any]:
 def recorded_events(info: Info, made: Recording) -> list[Any]:
     """The recorded events. What was recorded just now is voided by nothing; what was before may have been since."""
     if made.replayed:
-        info.context.settle()
+        info.context.settle("history")
         return events_of(info, info.context.reads.at([event.position for event in made.events]))
     known = zip(made.events, made.entries, strict=True)
     return events_of(info, [Known(recorded, entry, None) for recorded, entry in known])

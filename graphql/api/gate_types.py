@@ -126,7 +126,7 @@ class Decision(Node):
         positions = sorted({position for reason in self.event.reasons for position in reason.positions})
         if info.context.caller.role is Role.CARRIER:
             return []
-        info.context.settle()
+        info.context.settle("history")
         return events_of(info, info.context.reads.at(positions))
 
     @field("Decides again from the events alone: same date, same knowledge, under the recorded rulebook or another.")
@@ -193,6 +193,7 @@ def preview(info: Info, sent: object, as_of: object, known_at: object, rulebook:
         raise Malformed(Text(f"{path}：{flaws[0].text.zh}", f"{path}: {flaws[0].text.en}"))
     if refused := may_preview(info.context.caller, request):
         raise ApiError("FORBIDDEN", refused.text)
+    info.context.require_current(request.uscc)
     on, version = arguments.as_of(info, as_of), rulebook_types.named(rulebook)
     version = version or RULEBOOK.in_force_on(on)
     known = arguments.known_at(info, known_at)
@@ -221,7 +222,9 @@ def decisions(
     size, before = arguments.page_size(first, MOST_DECISIONS, 20), arguments.decode_position(after)
     caller = info.context.caller
     asked = asked._replace(carrier=caller.carrier) if caller.role is Role.CARRIER else asked
-    info.context.settle()
+    info.context.settle("decisions")
+    if asked.uscc:
+        info.context.require_current(asked.uscc)
     reads = info.context.reads
     if changed is None:
         found = [Decision.of(known.recorded) for known in reads.decisions(asked, size + 1, before)]

@@ -31,6 +31,8 @@ from domain.text import Language, Text
 GRAPHQL_JSON: Final = "application/graphql-response+json"
 PLAIN_JSON: Final = "application/json"
 LARGEST_BODY: Final = 2 * 1024 * 1024
+MOST_STALE: Final = 100
+"""How many of the enterprises that stand still an answer names."""
 WORKERS: Final = 32
 """Requests that are worked on at the same time in one process; more wait."""
 GRAPHIQL: Final = Path(__file__).parent / "static" / "graphiql.html"
@@ -112,7 +114,7 @@ class GraphQLEndpoint:
                 "BAD_DOCUMENT",
                 Text(f"文档中没有可执行的操作 {named}", f"The document has no operation {named} to execute"),
             ) from None
-        return _answer(result, language, media)
+        return _answer(result, language, media, context)
 
 
 def caller_in(request: Request, caller_of: Callable[[str], Caller | None]) -> Caller:
@@ -159,7 +161,7 @@ def _require_one_operation(params: Params) -> None:
         )
 
 
-def _answer(result: ExecutionResult, language: Language, media: str) -> tuple[int, dict[str, Any]]:
+def _answer(result: ExecutionResult, language: Language, media: str, context: Context) -> tuple[int, dict[str, Any]]:
     errors: list[GraphQLError] = list(result.errors or [])
     for error in errors:
         if passing := passing_fault(error):
@@ -170,9 +172,21 @@ def _answer(result: ExecutionResult, language: Language, media: str) -> tuple[in
     never_ran = result.data is None and all(error.path is None for error in errors)
     if not never_ran or not errors:
         body["data"] = result.data
-    if result.extensions:
-        body["extensions"] = result.extensions
+    if extensions := {**(result.extensions or {}), **_stale(context)}:
+        body["extensions"] = extensions
     return (400 if never_ran and errors and media == GRAPHQL_JSON else 200), body
+
+
+def _stale(context: Context) -> dict[str, Any]:
+    """The enterprises whose rows stand still, where the answer may rest on their rows."""
+    if not context.reads_rows or not context.parked:
+        return {}
+    first: dict[str, int] = {}
+    for each in context.parked:
+        if each.uscc is not None:
+            first[each.uscc] = min(each.position, first.get(each.uscc, each.position))
+    named = sorted(first.items(), key=lambda one: one[1])[:MOST_STALE]
+    return {"stale": {"count": len(first), "first": [{"uscc": uscc, "position": at} for uscc, at in named]}}
 
 
 def failure(code: str, text: Text, language: Language) -> dict[str, Any]:

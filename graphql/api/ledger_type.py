@@ -42,14 +42,16 @@ class Ledger:
             raise invalid(
                 "types", f"没有事件 {unknown[0]}；可用：{legal}", f"there is no event {unknown[0]}; there are {legal}"
             )
-        info.context.settle()
+        info.context.settle("history")
+        if named:
+            info.context.require_current(named)
         return events_of(info, info.context.reads.events(place, size, types, named))
 
     @strawberry.field
     def event(self, info: Info, position: Position) -> LedgerEvent | None:
         check(info, "Ledger.event")
         place = arguments.position(position, "position")
-        info.context.settle()
+        info.context.settle("history")
         found = info.context.reads.at([place])
         return next(iter(events_of(info, found)), None)
 

@@ -36,15 +36,13 @@ class Query:
         check(info, "Query.node")
         kind, _, rest = str(id).partition("-")
         if kind == "enterprise":
-            found = enterprises.load(info, [arguments.uscc(rest)])
-            return found[0] if found else None
+            return enterprises.named(info, arguments.uscc(rest))
         return gate_types.find(info, str(id)) if kind == "decision" else None
 
     @strawberry.field
     def enterprise(self, info: Info, uscc: USCC) -> Enterprise | None:
         check(info, "Query.enterprise")
-        found = enterprises.load(info, [arguments.uscc(uscc)])
-        return found[0] if found else None
+        return enterprises.named(info, arguments.uscc(uscc))
 
     @field("Case-insensitive; matches code, name (any part) and filed numbers.")
     def enterprises(
@@ -60,10 +58,10 @@ class Query:
         size = arguments.page_size(first, MOST_NODES, 20)
         asked = _search(info, search, status, province)
         place = arguments.decode_uscc(after)
-        info.context.settle()
+        info.context.settle("register")
         reads = info.context.reads
         usccs = reads.search(asked, size + 1, place)
-        found = {str(node.uscc): node for node in enterprises.load(info, usccs)}
+        found = {str(node.uscc): node for node in enterprises.listed(info, usccs)}
         return Connection[Enterprise].of_keys(usccs, found, size, after, lambda: reads.search_count(asked))
 
     @strawberry.field
@@ -72,6 +70,7 @@ class Query:
     ) -> CreditReport:
         check(info, "Query.creditStatus")
         on, code, asked = arguments.as_of(info, as_of), arguments.uscc(uscc), arguments.known_at(info, known_at)
+        info.context.require_current(code)
         head, folds = info.context.ledger.streams.read([f"enterprise:{code}"])
         return report(code, folds[f"enterprise:{code}"], Moment(on, head if asked is None else asked))
 
@@ -83,7 +82,9 @@ class Query:
         if len(usccs) > 1_000:
             raise invalid("usccs", f"最多 1000 个代码，收到 {len(usccs)} 个", f"at most 1,000 codes; got {len(usccs)}")
         on, codes = arguments.as_of(info, as_of), [arguments.uscc(uscc) for uscc in usccs]
-        return reports(info, codes, Moment(on, arguments.settled_at(info, known_at)))
+        at = Moment(on, arguments.settled_at(info, known_at, "credit_changes"))
+        info.context.require_current(*codes)
+        return reports(info, codes, at)
 
     @field(
         "Every change of a credit timeline after a position, oldest first: what a carrier needs to keep a copy in step."
@@ -96,7 +97,7 @@ class Query:
     ) -> list[CreditChange]:
         check(info, "Query.creditChanges")
         size, place = arguments.page_size(first, MOST_FEED, 500), arguments.position(after, "after")
-        info.context.settle()
+        info.context.settle("credit_changes")
         return [
             CreditChange(uscc=USCC(c.uscc), position=Position(c.position), timeline=spans(c.timeline))
             for c in info.context.reads.credit_changes(place, size)
@@ -144,7 +145,7 @@ class Query:
         first: int | None = 50,
         after: str | None = None,
     ) -> Connection[ListEntry]:
-        at = Moment(arguments.as_of(info, active_on, "activeOn"), arguments.settled_at(info, known_at))
+        at = Moment(arguments.as_of(info, active_on, "activeOn"), arguments.settled_at(info, known_at, "supervision"))
         return supervision_types.list_entries(info, list, at, first, after)
 
     @field("Standing publicised penalties while their publicity lasts (public).")
@@ -156,8 +157,10 @@ class Query:
         first: int | None = 50,
         after: str | None = None,
     ) -> Connection[Penalty]:
-        at = Moment(arguments.as_of(info, active_on, "activeOn"), arguments.settled_at(info, None))
-        return supervision_types.penalties(info, _code(uscc), at, first, after)
+        at = Moment(
+            arguments.as_of(info, active_on, "activeOn"), arguments.settled_at(info, None, "supervision", "history")
+        )
+        return supervision_types.penalties(info, _current(info, uscc), at, first, after)
 
     @strawberry.field
     def obligations(
@@ -171,8 +174,8 @@ class Query:
         after: str | None = None,
     ) -> Connection[Obligation]:
         check(info, "Query.obligations")
-        at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at))
-        return supervision_types.obligations_at(info, _code(uscc), state, at, first, after)
+        at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at, "supervision"))
+        return supervision_types.obligations_at(info, _current(info, uscc), state, at, first, after)
 
     @strawberry.field
     def findings(
@@ -186,8 +189,8 @@ class Query:
         after: str | None = None,
     ) -> Connection[Finding]:
         check(info, "Query.findings")
-        at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at))
-        return supervision_types.findings_at(info, _code(uscc), rule, at, first, after)
+        at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at, "supervision"))
+        return supervision_types.findings_at(info, _current(info, uscc), rule, at, first, after)
 
     @strawberry.field
     def rulebooks(self) -> list[Rulebook]:
@@ -200,6 +203,14 @@ class Query:
 
 def _code(uscc: USCC | None) -> str | None:
     return None if uscc is None else arguments.uscc(uscc)
+
+
+def _current(info: Info, uscc: USCC | None) -> str | None:
+    """The code that is asked for, if one is. Raises ApiError STALE where it stands still."""
+    code = _code(uscc)
+    if code:
+        info.context.require_current(code)
+    return code
 
 
 def _search(info: Info, search: str | None, status: CreditStatus | None, province: str | None) -> Search:

@@ -16,7 +16,7 @@ def may_see_event(info: Info, position: int) -> bool:
     """
     if info.context.caller.role in INSIDERS:
         return True
-    at = Moment(info.context.today, info.context.settle())
+    at = Moment(info.context.today, info.context.settle("history", "supervision"))
     return any(_sees(info, at, position, each.recorded.event) for each in info.context.reads.at([position]))
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from caseledger import main
@@ -156,6 +157,39 @@ def test_status_shows_database_head_and_projections(placed: Ran) -> None:
     assert placed("status") == 0
     assert re.search(r"^head +4$", placed.out, re.MULTILINE)
     assert re.search(r"^register +0 +4 *$", placed.out, re.MULTILINE)
+
+
+def test_status_lists_what_is_parked_and_what_is_stopped(placed: Ran, settings: Settings, database: str) -> None:
+    assert (placed.json("status")["stopped"], placed.json("status")["parked"]) == ([], [])
+    with psycopg.connect(database, options=f"-c search_path={settings.schema}") as owner:
+        owner.execute("INSERT INTO parked VALUES ('register', '91110000100012345L', 3, 'NumberFiled', 'KeyError')")
+        owner.execute("INSERT INTO projections VALUES ('history', 1, now(), 2, 'RulebookAdopted', 'ValueError')")
+    (parked,) = placed.json("status")["parked"]
+    why = "the NumberFiled at position 3 cannot be applied to the read model register (KeyError)"
+    assert (parked["uscc"], parked["position"], parked["why"]) == ("91110000100012345L", 3, why)
+    assert [each["projection"] for each in placed.json("status")["stopped"]] == ["history"]
+    assert placed("status") == 0
+    assert "history is stopped since the RulebookAdopted at position 2 cannot be applied" in placed.out
+    assert re.search(rf"^91110000100012345L +3 +\S+ \S+ +{re.escape(why)}", placed.out, re.MULTILINE)
+
+
+def test_rebuild_reports_and_swaps_or_on_a_dry_run_only_reports(placed: Ran, settings: Settings, database: str) -> None:
+    assert placed("rebuild") == 0
+    assert "0 enterprises differ, 0 are parked." in placed.err
+    assert "register, credit_changes, " in placed.err
+    assert "swapped in." in placed.err
+    with psycopg.connect(database, options=f"-c search_path={settings.schema}") as owner:
+        owner.execute("UPDATE history SET uscc = '91110000100012345L' WHERE position = 1")
+    tried = placed.json("rebuild", "history", "--dry-run")
+    differs = [{"uscc": None, "tables": ["history"]}, {"uscc": "91110000100012345L", "tables": ["history"]}]
+    assert (tried["projections"], tried["swapped"], tried["differing"]) == (["history"], False, differs)
+    assert placed("rebuild", "history", "--dry-run") == 0
+    assert re.search(r"^91110000100012345L +history", placed.out, re.MULTILINE)
+    assert "not swapped in: this was a dry run." in placed.err
+    assert placed.json("rebuild")["differing"] == differs
+    assert placed.json("rebuild")["differing"] == []
+    assert placed("rebuild", "nothing") == 2
+    assert placed.err.startswith("There is no projection “nothing”; there are history, register, ")
 
 
 def test_a_demonstration_prints_a_key_for_each_role(placed: Ran) -> None:

@@ -11,10 +11,11 @@ from psycopg.conninfo import make_conninfo
 
 from chance import Chance
 from domain.recorded import Recorded
-from given import accessed, complained, filed, listed, penalty, punished, registered, renamed, resolved
+from given import filed, registered, renamed
 from ledger.migrations import RUNTIME_ROLE, open_pool
 from ledger.recorder import PostgresRecorder
 from ledger.streams import Streams
+from projecting import A_ROW_IN_EVERY_TABLE
 from projections.all import all_projections
 from projections.history import History
 from projections.projection import Database, Projection
@@ -43,17 +44,17 @@ class Faulty(Seen):
         for event in batch:
             if event.position == self._at and self._times > 0:
                 self._times -= 1
-                raise RuntimeError("it cannot be applied")
+                raise psycopg.OperationalError("the database goes away")
             super().apply(database, [event])
 
 
 class Wrong:
-    """Writes what the database refuses."""
+    """Writes to a table that is not there."""
 
     name = "wrong"
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
-        database.execute("INSERT INTO history (position, area, type, effective_on) VALUES (1, NULL, NULL, NULL)")
+        database.execute("INSERT INTO nowhere (position) VALUES (1)")
 
 
 @pytest.fixture
@@ -93,12 +94,12 @@ def test_every_event_is_applied_once_in_order(seen: System) -> None:
     assert given_to(seen) == list(range(1, seen.head + 1))
 
 
-@pytest.mark.parametrize("faulty", [Faulty(at=ADOPTED + 3), Wrong()], ids=["fails", "is refused by the database"])
+@pytest.mark.parametrize("faulty", [Faulty(at=ADOPTED + 3), Wrong()], ids=["fails", "has no table"])
 def test_rows_and_positions_move_together_or_not_at_all(seen: System, faulty: Projection) -> None:
     seen.record(*(registered(uscc=code(n)) for n in range(5)))
     before = kept(seen)
     for projections in ((History(), faulty), (faulty, History())):
-        with pytest.raises((RuntimeError, psycopg.Error)):
+        with pytest.raises(psycopg.Error):
             runner_of(seen, *projections).step()
         assert given_to(seen) == []
         assert seen.tables()["history"] == []
@@ -109,7 +110,7 @@ def test_rows_and_positions_move_together_or_not_at_all(seen: System, faulty: Pr
 def test_a_projection_that_failed_goes_on_where_it_stood(seen: System) -> None:
     seen.record(registered())
     runner = runner_of(seen, Faulty(at=seen.head, times=1), History())
-    with pytest.raises(RuntimeError):
+    with pytest.raises(psycopg.OperationalError):
         runner.step()
     assert runner.catch_up() == seen.head
     assert given_to(seen) == list(range(1, seen.head + 1))
@@ -199,6 +200,49 @@ def test_another_runner_takes_over_when_one_stops(seen: System, rivals: list[Run
     assert given_to(seen) == list(range(1, seen.head + 1))
 
 
+def test_another_runner_takes_over_within_five_seconds_when_the_leader_s_process_is_gone(
+    seen: System, rivals: list[Runner], database: str
+) -> None:
+    with open_pool(make_conninfo(database, application_name=seen.schema), seen.schema, max_size=2) as pool:
+        leader = Runner(pool, PostgresRecorder(pool), [Seen()])
+        leader.start()
+        wait_until(lambda: leading(database, seen.schema) == 1)
+        rivals[0].start()
+        # Its process is gone for good: what it had of connections ends, and it makes no more.
+        leader._stopped.set()
+        with psycopg.connect(database, autocommit=True) as owner:
+            owner.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [seen.schema]
+            )
+        began = monotonic()
+        seen.record(registered())
+        assert rivals[0].wait_for(seen.head, 10) == seen.head
+        assert monotonic() - began < 5
+        leader.stop()
+    assert given_to(seen) == list(range(1, seen.head + 1))
+
+
+def test_a_runner_that_stands_by_writes_nothing(seen: System, rivals: list[Runner], database: str) -> None:
+    rivals[0].start()
+    wait_until(lambda: leading(database) >= 1)
+    assert rivals[1].step() is False
+    seen.record(registered())
+    assert rivals[1].catch_up() == seen.head
+    assert given_to(seen) == list(range(1, seen.head + 1))
+
+
+def leading(database: str, application: str = "") -> int:
+    """How many sessions hold an advisory lock, of those that bear this name."""
+    with psycopg.connect(database) as owner:
+        row = owner.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+            " WHERE locktype = 'advisory' AND granted AND application_name LIKE %s",
+            [application or "%"],
+        ).fetchone()
+    assert row
+    return int(row[0])
+
+
 def test_a_runner_that_was_stopped_catches_up(seen: System) -> None:
     runner = runner_of(seen, Seen())
     runner.start()
@@ -260,18 +304,6 @@ def test_what_another_process_appended_is_seen_without_being_woken(seen: System)
         wait_until(lambda: runner.position() == seen.head)
     finally:
         runner.stop()
-
-
-A_ROW_IN_EVERY_TABLE = (
-    registered(),
-    filed(number="96999"),
-    accessed(number="96999"),
-    complained("2020-01-05", complaintId="C", displayedNumber="96999"),
-    resolved("2020-01-06", complaintId="C"),
-    punished("2026-05-01"),
-    penalty("Publicised", "2026-05-02"),
-    listed("2026-05-03"),
-)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -1,0 +1,300 @@
+"""Rebuilding beside: read models are made anew in a schema of their own while the old ones serve, then take their place.
+
+The schema beside comes first on the search path, so that a projection writes to its new tables and reads the log where it
+is; that both are named the same is all there is to the swap. The tables are made as the live ones are by now, whatever
+migrations made them so. A rebuild that ended in the middle leaves its schema, which the next one drops: nothing of it was
+ever asked.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import psycopg
+from psycopg import IsolationLevel, sql
+
+from ledger.migrations import RUNTIME_ROLE, Pool, open_pool_beside
+from ledger.recorder import PostgresRecorder, connect_beside
+from ledger.streams import Streams
+from projections.parking import Parked, Parking
+from projections.projection import Database, Projection
+from projections.runner import Runner
+
+USCC: Final = "uscc"
+SUBJECT: Final = "split_part(subject, ':', 2)"
+OF_COMPLAINT: Final = "(SELECT c.uscc FROM {schema}.complaints c WHERE c.complaint_id = row.complaint_id)"
+TABLES: Final[Mapping[str, Mapping[str, str]]] = {
+    "history": {"history": USCC},
+    "register": {"register": USCC, "credit_spans": USCC, "filed_numbers": USCC},
+    "credit_changes": {"credit_changes": USCC},
+    "complaints": {"complaints": USCC, "complaint_days": USCC, "resolutions": OF_COMPLAINT},
+    "decisions": {"decisions": USCC},
+    "supervision": {
+        "duties": SUBJECT,
+        "listings": SUBJECT,
+        "exhibits": SUBJECT,
+        "live_accesses": SUBJECT,
+        "findings": USCC,
+    },
+}
+"""Each projection's tables, with what names the enterprise of a row."""
+STEP: Final = 10_000
+"""Events after which progress is told."""
+SWAP_SECONDS: Final = 10
+"""Longest wait for questions that read the tables which are swapped; then it is tried again."""
+SWAPS: Final = 5
+_LOCK: Final = "hashtextextended('caseledger rebuild ' || %s, 0)"
+
+Build: TypeAlias = Callable[[Streams], Sequence[Projection]]
+Progress: TypeAlias = Callable[[int, int], None]
+"""Is told how many events were applied, of how many."""
+
+
+class CannotRebuild(Exception):
+    """A rebuild that was not begun, or whose result does not take the place of what serves; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An enterprise whose rows differ, in which tables; `uscc` is None for rows of no enterprise."""
+
+    uscc: str | None
+    tables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What came of a rebuild: compared at a position, and whether it was swapped in."""
+
+    projections: tuple[str, ...]
+    position: int
+    differing: tuple[Difference, ...]
+    parked: tuple[Parked, ...]
+    swapped: bool
+
+
+def rebuild(
+    pool: Pool, build: Build, names: Sequence[str] = (), *, dry_run: bool = False, progress: Progress = lambda *_: None
+) -> Rebuilt:
+    """Makes projections anew from position 1, all where none are named, and swaps them in unless it is a `dry_run`.
+
+    Reads and writes go on meanwhile. Raises CannotRebuild for a name that is not one, while another rebuild is under
+    way, and where the new ones know less than what serves: an event stops one, or parks an enterprise that is not parked.
+    """
+    _require_known(names)
+    with ExitStack() as stack:
+        owner = stack.enter_context(_as_owner(pool))
+        schema = str(_one(owner, "SELECT current_schema()"))
+        beside = stack.enter_context(_side_schema(owner, schema, names or list(TABLES)))
+        side_pool = stack.enter_context(open_pool_beside(pool, beside))
+        recorder = PostgresRecorder(side_pool)
+        projections = [each for each in build(Streams(recorder)) if each.name in (names or TABLES)]
+        work = _Rebuild(owner, schema, beside, Runner(side_pool, recorder, projections), projections)
+        work.follow(progress)
+        work.require_no_worse(Parking(side_pool), Parking(pool))
+        position, differing = work.compare()
+        parked = tuple(Parking(side_pool).parked())
+        if not dry_run:
+            work.swap()
+        return Rebuilt(tuple(each.name for each in projections), position, differing, parked, not dry_run)
+
+
+class _Rebuild:
+    def __init__(
+        self, owner: Database, schema: str, beside: str, runner: Runner, projections: Sequence[Projection]
+    ) -> None:
+        self._owner = owner
+        self._schema = schema
+        self._beside = beside
+        self._runner = runner
+        self._names = [projection.name for projection in projections]
+
+    @property
+    def _tables(self) -> Iterator[tuple[str, str]]:
+        return ((table, subject) for name in self._names for table, subject in TABLES[name].items())
+
+    def follow(self, progress: Progress) -> None:
+        """Applies the log up to where the live ones are, until there is next to nothing left."""
+        reached = 0
+        while reached < (target := self._live()):
+            reached = self._runner.catch_up(min(target, reached + STEP))
+            progress(reached, target)
+            if Parking(self._runner.pool).stopped():
+                return
+
+    def compare(self) -> tuple[int, tuple[Difference, ...]]:
+        """The enterprises whose rows differ when both have reached one position, which is given too.
+
+        The live runner waits until a snapshot of that moment is taken, and no longer.
+        """
+        with closing(connect_beside(self._runner.pool)) as looking:
+            looking.execute("SET ROLE NONE")
+            looking.isolation_level = IsolationLevel.REPEATABLE_READ
+            with looking.transaction():
+                with self._owner.transaction():
+                    position = self._level()
+                    looking.execute("SELECT 1")
+                found: dict[str | None, list[str]] = {}
+                for table, subject in self._tables:
+                    for uscc in self._differing(looking, table, subject):
+                        found.setdefault(uscc, []).append(table)
+        ordered = sorted(found.items(), key=lambda item: item[0] or "")
+        return position, tuple(Difference(uscc, tuple(tables)) for uscc, tables in ordered)
+
+    def _differing(self, looking: Database, table: str, subject: str) -> list[str | None]:
+        columns = _columns(looking, self._schema, table)
+
+        def rows(schema: str) -> sql.Composed:
+            named = sql.SQL(", ").join(map(sql.Identifier, columns))
+            of = sql.SQL(subject).format(schema=sql.Identifier(schema))
+            return sql.SQL("SELECT {} AS bears, {} FROM {} AS row").format(of, named, sql.Identifier(schema, table))
+
+        live, new = rows(self._schema), rows(self._beside)
+        statement = sql.SQL(
+            "SELECT DISTINCT bears FROM (({live} EXCEPT ALL {new}) UNION ALL ({new} EXCEPT ALL {live})) AS differing"
+        ).format(live=live, new=new)
+        return [bears for (bears,) in looking.execute(statement)]
+
+    def require_no_worse(self, new: Parking, live: Parking) -> None:
+        """Raises CannotRebuild where the new ones answer for less than those that serve."""
+        if stopped := new.stopped():
+            raise CannotRebuild(f"It stops before the end: {stopped[0].why.en}. What serves goes on.")
+        parked = {(each.projection, each.uscc) for each in live.parked()}
+        standing = {each.projection for each in live.stopped()}
+        worse = [
+            each
+            for each in new.parked()
+            if (each.projection, each.uscc) not in parked and each.projection not in standing
+        ]
+        if worse:
+            raise CannotRebuild(
+                f"{len(worse)} enterprises that are answered for now would be parked, the first since {worse[0].why.en}. "
+                "What serves goes on."
+            )
+
+    def swap(self) -> None:
+        """Puts the new tables in the place of the live ones, both having reached one position."""
+        for last in (*[False] * (SWAPS - 1), True):
+            try:
+                with self._owner.transaction():
+                    self._owner.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(f"{SWAP_SECONDS}s"))
+                    self._level()
+                    self._exchange()
+                return
+            except psycopg.errors.LockNotAvailable:
+                if last:
+                    raise CannotRebuild(
+                        f"The tables were read without a pause for {SWAPS} times {SWAP_SECONDS} seconds; what serves goes "
+                        "on. Rebuild again when no backup or long question is under way."
+                    ) from None
+
+    def _exchange(self) -> None:
+        names = {"live": sql.Identifier(self._schema), "new": sql.Identifier(self._beside)}
+        for table, _ in self._tables:
+            for statement in ("DROP TABLE {live}.{table}", "ALTER TABLE {new}.{table} SET SCHEMA {live}"):
+                self._owner.execute(sql.SQL(statement).format(table=sql.Identifier(table), **names))
+        self._owner.execute(
+            sql.SQL("DELETE FROM {live}.parked WHERE projection = ANY(%s)").format(**names), [self._names]
+        )
+        self._owner.execute(sql.SQL("INSERT INTO {live}.parked SELECT * FROM {new}.parked").format(**names))
+        self._owner.execute(
+            sql.SQL(
+                "UPDATE {live}.projections AS live SET position = new.position, moved_at = new.moved_at,"
+                " stopped_at = NULL, event_type = NULL, fault = NULL FROM {new}.projections AS new WHERE live.name = new.name"
+            ).format(**names)
+        )
+
+    def _level(self) -> int:
+        """Brings the new ones to where the live ones are, which stand still until the transaction ends."""
+        live = sql.SQL("SELECT name FROM {} WHERE name = ANY(%s) ORDER BY name FOR UPDATE")
+        self._owner.execute(live.format(sql.Identifier(self._schema, "projections")), [self._names])
+        return self._runner.catch_up(self._live())
+
+    def _live(self) -> int:
+        """Where the live ones are; those that were stopped are to be brought to the head."""
+        statement = sql.SQL(
+            "SELECT coalesce(max(position) FILTER (WHERE stopped_at IS NULL), (SELECT position FROM {})) FROM {}"
+            " WHERE name = ANY(%s)"
+        ).format(sql.Identifier(self._schema, "head"), sql.Identifier(self._schema, "projections"))
+        row = self._owner.execute(statement, [self._names]).fetchone()
+        return int(row[0]) if row else 0
+
+
+def _require_known(names: Sequence[str]) -> None:
+    if unknown := [name for name in names if name not in TABLES]:
+        raise CannotRebuild(f"There is no projection {unknown[0]}; there are {', '.join(TABLES)}.")
+
+
+@contextmanager
+def _as_owner(pool: Pool) -> Iterator[Database]:
+    """A connection that acts as who owns the tables."""
+    with closing(connect_beside(pool)) as owner:
+        owner.execute("SET ROLE NONE")
+        owner.execute("SET client_min_messages = warning")
+        yield owner
+
+
+@contextmanager
+def _side_schema(owner: Database, schema: str, names: Sequence[str]) -> Iterator[str]:
+    """A fresh schema with empty tables like the live ones, gone when the block is left."""
+    if _one(owner, f"SELECT pg_try_advisory_lock({_LOCK})", [schema]) is not True:
+        raise CannotRebuild("Another rebuild of this ledger is under way; wait until it is done.")
+    beside = f"{schema}_rebuild"
+    drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(beside))
+    owner.execute(drop)
+    with owner.transaction():
+        owner.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(beside)))
+        owner.execute(
+            sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(beside), sql.Identifier(RUNTIME_ROLE))
+        )
+        for table in ("projections", "parked", *(table for name in names for table in TABLES[name])):
+            _copy_table(owner, schema, beside, table)
+    try:
+        yield beside
+    finally:
+        if not owner.closed:
+            owner.execute(drop)
+
+
+def _copy_table(owner: Database, schema: str, beside: str, table: str) -> None:
+    """An empty table as the live one is, its constraints and indexes named the same."""
+    live, new = sql.Identifier(schema, table), sql.Identifier(beside, table)
+    owner.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)").format(new, live))
+    owner.execute(sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {}").format(new, sql.Identifier(RUNTIME_ROLE)))
+    constraints = owner.execute(
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE conrelid = %s::regclass AND contype IN ('p', 'u', 'x')",
+        [live.as_string(owner)],
+    ).fetchall()
+    for name, definition in constraints:
+        statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}")
+        owner.execute(statement.format(new, sql.Identifier(name), sql.SQL(definition)))
+    indexes = owner.execute(
+        "SELECT pg_get_indexdef(indexrelid) FROM pg_index LEFT JOIN pg_constraint ON conindid = indexrelid"
+        " WHERE indrelid = %s::regclass AND pg_constraint.oid IS NULL",
+        [live.as_string(owner)],
+    ).fetchall()
+    for (definition,) in indexes:
+        # It names the table with its schema where that is not on the search path alone.
+        owner.execute(_moved(owner, definition, schema, beside))
+
+
+def _moved(owner: Database, definition: str, schema: str, beside: str) -> bytes:
+    quoted = _one(owner, "SELECT quote_ident(%s)", [schema])
+    return definition.replace(f" ON {quoted}.", f" ON {sql.Identifier(beside).as_string(owner)}.", 1).encode()
+
+
+def _columns(looking: Database, schema: str, table: str) -> list[str]:
+    """The columns of a table but those that the database numbers."""
+    rows = looking.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped"
+        " AND attidentity = '' ORDER BY attnum",
+        [sql.Identifier(schema, table).as_string(looking)],
+    )
+    return [name for (name,) in rows]
+
+
+def _one(owner: Database, statement: str, parameters: Sequence[object] = ()) -> object:
+    row = owner.execute(statement.encode(), parameters).fetchone()
+    return row[0] if row else None
