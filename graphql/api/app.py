@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -11,9 +11,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from api.answers import Answers
 from api.context import Context
 from api.errors import AWAY
-from api.http import GraphQLEndpoint, unexpected
+from api.http import GraphQLEndpoint, Keys, unexpected
+from api.newest import Newest
 from api.tlog import TiledLog
 from domain.callers import Caller
 from domain.text import Language
@@ -29,12 +31,6 @@ from projections.runner import Runner
 from projections.supervision_reads import SupervisionReads
 
 STATIC: Final = Path(__file__).parent / "static"
-
-
-class Keys(Protocol):
-    def caller(self, key: str) -> Caller | None:
-        """Who holds a key; None for a key that is unknown, revoked or no key at all."""
-        ...
 
 
 def create_app(
@@ -61,7 +57,8 @@ def create_app(
             return JSONResponse({"ready": False, "database": "away"}, 503)
         return JSONResponse({"ready": True, "head": head, "known": known})
 
-    endpoint = GraphQLEndpoint(context_for, keys.caller)
+    newest = Newest(pool)
+    endpoint = GraphQLEndpoint(context_for, keys, lambda: ledger.today, newest, Answers(newest.news))
     return Starlette(
         routes=[
             Route("/graphql", endpoint.__call__, methods=["GET", "POST"]),

@@ -133,7 +133,7 @@ class Enterprise(Node):
         on, known = arguments.as_of(info, as_of), arguments.known_at(info, known_at)
         if known is not None and known > self.at.known_at:
             tag = f"enterprise:{self.uscc}"
-            return report(self.uscc, info.context.ledger.streams.read([tag])[1][tag], Moment(on, known))
+            return report(self.uscc, info.context.folds([tag])[1][tag], Moment(on, known))
         return report(self.uscc, self.facts, Moment(on, self.at.known_at if known is None else known))
 
     @strawberry.field
@@ -278,7 +278,7 @@ def _access(held: register.Access, state: AccessState) -> Access:
 
 def load(info: Info, usccs: Sequence[str]) -> list[Enterprise]:
     """The enterprises of these codes at (today, head), in order; those without a visible registration are left out."""
-    head, folds = info.context.ledger.streams.read([f"enterprise:{uscc}" for uscc in usccs])
+    head, folds = info.context.folds([f"enterprise:{uscc}" for uscc in usccs])
     at, page = Moment(info.context.today, head), Page(usccs)
     made = (Enterprise.of(uscc, folds[f"enterprise:{uscc}"], at, page) for uscc in usccs)
     return [enterprise for enterprise in made if enterprise]
