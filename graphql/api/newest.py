@@ -82,6 +82,7 @@ class Newest:
         self.news = News()
         self._conninfo = pool.conninfo.encode()
         self._line: PGconn | None = None
+        self._socket = -1
         self._answers: list[PGresult] = []
         self._asking: list[asyncio.Future[bool]] = []
         self._waiting: list[asyncio.Future[bool]] = []
@@ -125,8 +126,8 @@ class Newest:
         except psycopg.Error:
             self._give_up()
             return
-        self._line, self._busy = line, False
-        asyncio.get_running_loop().add_reader(line.socket, self._readable)
+        self._line, self._socket, self._busy = line, line.socket, False
+        asyncio.get_running_loop().add_reader(self._socket, self._readable)
         self._begin()
 
     def _readable(self) -> None:
@@ -175,7 +176,8 @@ class Newest:
         if self._limit:
             self._limit.cancel()
         if self._line is not None:
-            asyncio.get_running_loop().remove_reader(self._line.socket)
+            # Its own socket is no longer told by a connection that was lost.
+            asyncio.get_running_loop().remove_reader(self._socket)
             self._line.finish()
         self._line, self._busy, self._answers = None, False, []
         self._failed_at = monotonic()
