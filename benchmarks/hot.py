@@ -38,8 +38,9 @@ FOLDER: Final = Path(__file__).parent
 class Asked:
     """A server under load."""
 
-    def __init__(self, url: str, key: str, query: str, codes: Sequence[str]) -> None:
+    def __init__(self, url: str, key: str, query: str, codes: Sequence[str], number: int = REQUESTS) -> None:
         self.url = url
+        self._number = scaled(number)
         self._headers = [("authorization", f"Bearer {key}")]
         self._bodies = [msgspec.json.encode({"query": query, "variables": {"uscc": uscc}}) for uscc in codes]
         self._requests = [post("/graphql", body, self._headers) for body in self._bodies]
@@ -47,11 +48,11 @@ class Asked:
 
     def rate(self) -> float:
         """Answers a second, as many as can be had."""
-        return load(self._port, self._requests, scaled(REQUESTS)).rate
+        return load(self._port, self._requests, self._number).rate
 
     def p99(self, rate: float) -> float:
         """The time, in milliseconds, within which 99 of 100 answers come when so many a second are asked for."""
-        return load(self._port, self._requests, scaled(REQUESTS), rate).p99
+        return load(self._port, self._requests, self._number, rate).p99
 
     def answers(self, number: int = 20) -> list[bytes]:
         with httpx.Client(base_url=self.url, headers={"content-type": "application/json"}) as client:
@@ -69,19 +70,21 @@ def run() -> Iterator[Result]:
         key = _filled(home, codes)
         served = stack.enter_context(_listening("caseledger.main", "serve", "--port", "0", home=home))
         ours = Asked(served, key, HOT, codes)
-        plain = Asked(stack.enter_context(_listening("benchmarks.peers", "plain", str(home))), key, HOT, codes)
+        at = stack.enter_context(_listening("benchmarks.peers", "plain", str(home)))
+        plain = Asked(at, key, HOT, codes, REQUESTS // 10)
         assert ours.answers() == plain.answers()
-        half = ours.rate() / 2
-        yield _beside("hot", ours, "a bare Starlette endpoint", _bare(home, stack, key, codes, ours), 0.7)
+        bare = _bare(home, stack, key, codes, ours)
+        half, half_of_bare = ours.rate() / 2, bare.rate() / 2
+        yield _beside("hot", ours, "a bare Starlette endpoint", bare, 0.7)
         yield _beside("hot-strawberry", ours, "plain Strawberry", plain, 3.0)
         yield Comparison(
             name="hot-p99",
             unit="ms",
             ours=lambda: ours.p99(half),
-            against="plain Strawberry, at a tenth of its load",
-            other=lambda: plain.p99(half / 30),
+            against="the bare endpoint, at half of its own",
+            other=lambda: bare.p99(half_of_bare),
             target=AtMost(10.0),
-            size=len(codes),
+            size=scaled(REQUESTS),
         ).measured()
         mercurius = _mercurius(home, stack)
         if mercurius:

@@ -25,7 +25,8 @@ from strawberry.schema.config import StrawberryConfig
 from api.connections import Names
 from api.context import Context
 from api.event_types import EVENT_TYPES
-from api.http import HEADERS, Params
+from api.http import Params
+from api.media import HEADERS
 from api.mutations import Mutation
 from api.queries import Query
 from api.scalars import SCALARS

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -14,7 +15,8 @@ from starlette.staticfiles import StaticFiles
 from api.answers import Answers
 from api.context import Context
 from api.errors import AWAY
-from api.http import GraphQLEndpoint, Keys, unexpected
+from api.http import GraphQLEndpoint, unexpected
+from api.kept import KeptAnswers, Remembering
 from api.newest import Newest
 from api.tlog import TiledLog
 from domain.callers import Caller
@@ -31,6 +33,12 @@ from projections.runner import Runner
 from projections.supervision_reads import SupervisionReads
 
 STATIC: Final = Path(__file__).parent / "static"
+
+
+class Keys(Remembering, Protocol):
+    def caller(self, key: str) -> Caller | None:
+        """Who holds a key; None for a key that is unknown, revoked or no key at all."""
+        ...
 
 
 def create_app(
@@ -58,7 +66,9 @@ def create_app(
         return JSONResponse({"ready": True, "head": head, "known": known})
 
     newest = Newest(pool)
-    endpoint = GraphQLEndpoint(context_for, keys, lambda: ledger.today, newest, Answers(newest.news))
+    answers = Answers(newest.news)
+    endpoint = GraphQLEndpoint(context_for, keys.caller, answers)
+    kept = Middleware(KeptAnswers, answers=answers, newest=newest, keys=keys, today=lambda: ledger.today)
     return Starlette(
         routes=[
             Route("/graphql", endpoint.__call__, methods=["GET", "POST"]),
@@ -67,6 +77,7 @@ def create_app(
             *TiledLog(proofs, Tiles(pool), keys.caller, witnesses).routes,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
+        middleware=[kept],
         exception_handlers={Exception: unexpected},
     )
 

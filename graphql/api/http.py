@@ -6,10 +6,9 @@ where it is accepted, else `application/json`. Resolvers are synchronous and run
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from datetime import date
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import anyio.to_thread
 import msgspec
@@ -25,14 +24,12 @@ from api.answers import LARGEST_REQUEST, Answer, Answers, AtHead
 from api.context import Context
 from api.documents import asks_folds_only, operations, parsed
 from api.errors import AWAY, INTERNAL, UNAVAILABLE, formatted, passing_fault
-from api.newest import Newest
+from api.kept import circumstances
+from api.media import GRAPHQL_JSON, HEADERS, PLAIN_JSON, language_of, media_for
 from api.schema import SCHEMA
 from domain.callers import Caller
 from domain.text import Language, Text
 
-GRAPHQL_JSON: Final = "application/graphql-response+json"
-PLAIN_JSON: Final = "application/json"
-HEADERS: Final = {"vary": "Accept, Accept-Language, Authorization", "cache-control": "no-store"}
 LARGEST_BODY: Final = 2 * 1024 * 1024
 WORKERS: Final = 32
 """Requests that are worked on at the same time in one process; more wait."""
@@ -60,16 +57,6 @@ class BadRequest(Exception):
         self.text = text
 
 
-class Keys(Protocol):
-    def caller(self, key: str) -> Caller | None:
-        """Who holds a key; None for a key that is unknown, revoked or no key at all."""
-        ...
-
-    def remembered(self, key: str) -> Caller | None:
-        """The same from memory, without waiting; None as well for a key that has to be looked up."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Made:
     """What a request was answered, and what of it is kept."""
@@ -82,12 +69,10 @@ class Made:
 
 @dataclass(slots=True)
 class GraphQLEndpoint:
-    """Answers /graphql. `context_for` makes a request's context."""
+    """Answers /graphql. `context_for` makes a request's context; `caller_of` finds who holds a key, or None."""
 
     context_for: Callable[[Caller, Language], Context]
-    keys: Keys
-    today: Callable[[], date]
-    newest: Newest
+    caller_of: Callable[[str], Caller | None]
     answers: Answers
     limiter: anyio.CapacityLimiter | None = None
 
@@ -98,8 +83,6 @@ class GraphQLEndpoint:
         media = _media(request)
         try:
             sent = await _body(request) if request.method == "POST" else None
-            if sent and (content := await self._kept(sent, request, language, media)):
-                return Response(content, headers=HEADERS, media_type=f"{media}; charset=utf-8")
             if self.limiter is None:
                 self.limiter = anyio.CapacityLimiter(WORKERS)
             work = partial(self._execute, sent, request, language)
@@ -114,23 +97,12 @@ class GraphQLEndpoint:
             return unexpected(request, fault)
         return respond(status, body, media)
 
-    async def _kept(self, sent: bytes, request: Request, language: Language, media: str) -> bytes | None:
-        """The answer that is kept for this request, where there is one that is true at the newest."""
-        scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-        caller = self.keys.remembered(shown.strip()) if scheme.lower() == "bearer" else None
-        if caller is None:
-            return None
-        key = sent, _circumstances(caller, language, media, self.today())
-        if key not in self.answers or not await self.newest.look():
-            return None
-        return self.answers.still(key)
-
     def _execute(self, sent: bytes | None, request: Request, language: Language) -> Made:
         media = _media(request)
         params = _from_url(request) if sent is None else _decoded(sent)
         try:
             _require_one_operation(params)
-            caller = caller_in(request, self.keys.caller)
+            caller = caller_in(request, self.caller_of)
             context = self.context_for(caller, language)
             context.marks_head = sent is not None and len(sent) <= LARGEST_REQUEST and _rests_on_folds(params.query)
             allowed = (
@@ -159,13 +131,8 @@ class GraphQLEndpoint:
         status, body = _answer(result, language, media)
         if sent is None or not context.marks_head or body.keys() != {"data"}:
             return Made(status, body)
-        key = sent, _circumstances(caller, language, media, context.today)
+        key = sent, circumstances(caller, language, media, context.today)
         return Made(status, body, key, _answer_to_keep(body, context))
-
-
-def _circumstances(caller: Caller, language: Language, media: str, today: date) -> Hashable:
-    """What the answer to a request depends on besides its bytes and the ledger."""
-    return caller.role, caller.authority, caller.carrier, caller.scopes, language, media, today
 
 
 def _rests_on_folds(query: str) -> bool:
@@ -311,27 +278,11 @@ def _no_request() -> BadRequest:
 
 
 def _media(request: Request) -> str:
-    return GRAPHQL_JSON if GRAPHQL_JSON in request.headers.get("accept", "") else PLAIN_JSON
+    return media_for(request.headers.get("accept", ""))
 
 
 def _wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
-
-
-@lru_cache(maxsize=100)
-def language_of(accepted: str) -> Language:
-    """The first of Chinese and English by weight in an Accept-Language header; Chinese where it names neither."""
-    wishes = []
-    for place, part in enumerate(accepted.split(",")):
-        tag, _, weight = "".join(part.split()).partition(";q=")
-        try:
-            wishes.append((-float(weight or 1), place, tag.strip().lower()))
-        except ValueError:
-            continue
-    for weight_below, _, tag in sorted(wishes):
-        if weight_below < 0 and tag.partition("-")[0] in ("zh", "en"):
-            return "en" if tag.startswith("en") else "zh"
-    return "zh"
 
 
 def unexpected(request: Request, fault: Exception) -> Response:

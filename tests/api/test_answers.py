@@ -35,7 +35,7 @@ ASKED: Final = "query ($uscc: USCC!) { enterprise(uscc: $uscc) { name } creditSt
 JSON: Final = "application/json"
 RESPONSE: Final = "application/graphql-response+json"
 
-Shown = tuple[int, str, bytes]
+Shown = tuple[int, list[tuple[str, str]], bytes]
 
 
 def body(query: str, **variables: Any) -> bytes:
@@ -45,7 +45,8 @@ def body(query: str, **variables: Any) -> bytes:
 def send(system: System, sent: bytes, key: str | None = "miit", language: str = "en", accept: str = JSON) -> Shown:
     headers = {"content-type": JSON, "accept": accept, "accept-language": language, **system.bearer(key)}
     answer = system.http.post("/graphql", content=sent, headers=headers)
-    return answer.status_code, answer.headers["content-type"], answer.content
+    told = [(name, value) for name, value in answer.headers.multi_items() if name != "date"]
+    return answer.status_code, told, answer.content
 
 
 def anew(system: System, sent: bytes, *how: Any) -> Shown:
