@@ -8,6 +8,7 @@ from benchmarks.harness import main
 BENCHMARKS: Final = {
     "replay": "benchmarks.replay",
     "bulk": "benchmarks.bulk",
+    "hot": "benchmarks.hot",
     "asof": "benchmarks.asof",
     "import": "benchmarks.importing",
     "append": "benchmarks.append",

@@ -15,7 +15,7 @@ from caseledger.wiring import System
 from ledger.ledger import Ledger
 
 CODES: Final = 1_000
-TARGET: Final = 100.0
+TARGET: Final = 60.0
 STATUSES: Final = "query ($usccs: [USCC!]!) { creditStatuses(usccs: $usccs) { uscc status asOf knownAt } }"
 STATUS: Final = "query ($uscc: USCC!) { creditStatus(uscc: $uscc) { uscc status asOf knownAt } }"
 

@@ -127,6 +127,10 @@ class Keys:
         digest = sha256(key.encode("ascii")).digest()
         return self._recall(digest) or self._look_up(found[1], digest)
 
+    def remembered(self, key: str) -> Caller | None:
+        """The same from memory alone; None as well for a key that has to be looked up."""
+        return self._recall(sha256(key.encode("ascii")).digest()) if _KEY.fullmatch(key) else None
+
     def _recall(self, digest: bytes) -> Caller | None:
         with self._lock:
             until, caller = self._remembered.get(digest, (0.0, None))

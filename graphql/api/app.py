@@ -7,15 +7,19 @@ from typing import Final, Protocol
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from api.answers import Answers
 from api.context import Context
 from api.errors import AWAY
 from api.http import GraphQLEndpoint, unexpected
+from api.kept import KeptAnswers, Remembering
 from api.metrics import measurements
+from api.newest import Newest
 from api.tlog import TiledLog
 from domain.callers import Caller
 from domain.text import Language
@@ -33,7 +37,7 @@ from projections.supervision_reads import SupervisionReads
 STATIC: Final = Path(__file__).parent / "static"
 
 
-class Keys(Protocol):
+class Keys(Remembering, Protocol):
     def caller(self, key: str) -> Caller | None:
         """Who holds a key; None for a key that is unknown, revoked or no key at all."""
         ...
@@ -70,7 +74,10 @@ def create_app(
             return JSONResponse({"ready": False, "database": "away"}, 503)
         return JSONResponse({"ready": True, "head": head, "known": known})
 
-    endpoint = GraphQLEndpoint(context_for, keys.caller)
+    newest = Newest(pool)
+    answers = Answers(newest.news)
+    endpoint = GraphQLEndpoint(context_for, keys.caller, answers)
+    kept = Middleware(KeptAnswers, answers=answers, newest=newest, keys=keys, today=lambda: ledger.today)
     return Starlette(
         routes=[
             Route("/graphql", endpoint.__call__, methods=["GET", "POST"]),
@@ -80,6 +87,7 @@ def create_app(
             *TiledLog(proofs, Tiles(pool), keys.caller, witnesses).routes,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
+        middleware=[kept],
         exception_handlers={Exception: unexpected},
     )
 

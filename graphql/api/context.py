@@ -1,14 +1,16 @@
 """What a request carries: who asks, in which language, and the parts of the system that answer."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import strawberry
 
+from api.answers import AtHead
 from api.errors import stale
 from domain.callers import Caller
+from domain.facts import Facts
 from domain.identifiers import legal_date_of
 from domain.text import Language
 from ledger.erasure import Erasure
@@ -44,11 +46,21 @@ class Context:
     now: datetime
     reads_rows: bool = False
     """Whether the answer rests on rows of the read models, in which parked enterprises stand still."""
+    marks_head: bool = False
+    """Whether the head is told apart in the answer, which is going to be kept."""
+    reads_made: list[tuple[int, Collection[str]]] = field(default_factory=list)
+    """The folds that were read: the head that each knew, and its tags."""
     _memo: dict[Hashable, Any] = field(default_factory=dict)
 
     @property
     def today(self) -> date:
         return legal_date_of(self.now)
+
+    def folds(self, tags: Collection[str]) -> tuple[int, dict[str, Facts]]:
+        """The head and the folds of all the tags at that head."""
+        head, found = self.ledger.streams.read(tags)
+        self.reads_made.append((head, tags))
+        return AtHead(head) if self.marks_head else head, found
 
     def once(self, key: Hashable, load: Callable[[], T]) -> T:
         """The same look-up is made once a request, whoever asks first."""

@@ -85,5 +85,5 @@ def reports(info: Info, usccs: Sequence[str], at: Moment) -> list[CreditReport]:
 
 
 def _folds(info: Info, usccs: Sequence[str], at: Moment) -> dict[str, Sequence[credit.Reason]]:
-    folds = info.context.ledger.streams.read([f"enterprise:{uscc}" for uscc in usccs])[1]
+    folds = info.context.folds([f"enterprise:{uscc}" for uscc in usccs])[1]
     return {uscc: credit.credit(folds[f"enterprise:{uscc}"], at).reasons for uscc in usccs}

@@ -135,7 +135,7 @@ class Enterprise(Node):
         info.context.require_current(self.uscc)
         if known is not None and known > self.at.known_at:
             tag = f"enterprise:{self.uscc}"
-            return report(self.uscc, info.context.ledger.streams.read([tag])[1][tag], Moment(on, known))
+            return report(self.uscc, info.context.folds([tag])[1][tag], Moment(on, known))
         return report(self.uscc, self.facts, Moment(on, self.at.known_at if known is None else known))
 
     @strawberry.field
@@ -300,7 +300,7 @@ def listed(info: Info, usccs: Sequence[str]) -> list[Enterprise]:
 
 def load(info: Info, usccs: Sequence[str]) -> list[Enterprise]:
     """The enterprises of these codes at (today, head), in order; those without a visible registration are left out."""
-    head, folds = info.context.ledger.streams.read([f"enterprise:{uscc}" for uscc in usccs])
+    head, folds = info.context.folds([f"enterprise:{uscc}" for uscc in usccs])
     at, page = Moment(info.context.today, head), Page(usccs)
     made = (Enterprise.of(uscc, folds[f"enterprise:{uscc}"], at, page) for uscc in usccs)
     return [enterprise for enterprise in made if enterprise]

@@ -168,7 +168,7 @@ def answers(info: Info, requests: Sequence[Request]) -> list[GateAnswer]:
     """What each request is answered today, as known at the head, from one look-up."""
     at = Moment(info.context.today)
     tags = {tag for request in requests for tag in tags_read(request, at)}
-    head, streams = info.context.ledger.streams.read(tags)
+    head, streams = info.context.folds(tags)
     version = RULEBOOK.in_force_on(at.on)
     return [_answer(request, Moment(at.on, head), ask(request, at, streams), version) for request in requests]
 
@@ -197,7 +197,7 @@ def preview(info: Info, sent: object, as_of: object, known_at: object, rulebook:
     on, version = arguments.as_of(info, as_of), rulebook_types.named(rulebook)
     version = version or RULEBOOK.in_force_on(on)
     known = arguments.known_at(info, known_at)
-    head, streams = info.context.ledger.streams.read(tags_read(request, Moment(on), RULEBOOK, version))
+    head, streams = info.context.folds(tags_read(request, Moment(on), RULEBOOK, version))
     at = Moment(on, head if known is None else known)
     return _answer(request, at, ask(request, at, streams, RULEBOOK, version), version)
 

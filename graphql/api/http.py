@@ -4,32 +4,32 @@ POST carries any operation, GET queries only. The media type of the answer is `a
 where it is accepted, else `application/json`. Resolvers are synchronous and run in worker threads, one a request.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import anyio.to_thread
 import msgspec
 import structlog
-from graphql import GraphQLError, OperationDefinitionNode, parse
-from starlette.concurrency import run_in_threadpool
+from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from api.answers import LARGEST_REQUEST, Answer, Answers, AtHead
 from api.context import Context
+from api.documents import asks_folds_only, operations, parsed
 from api.errors import AWAY, INTERNAL, UNAVAILABLE, formatted, passing_fault
-from api.limits import MOST_TOKENS
+from api.kept import circumstances
+from api.media import GRAPHQL_JSON, HEADERS, PLAIN_JSON, language_of, media_for
 from api.schema import SCHEMA
 from domain.callers import Caller
 from domain.text import Language, Text
 
-GRAPHQL_JSON: Final = "application/graphql-response+json"
-PLAIN_JSON: Final = "application/json"
 LARGEST_BODY: Final = 2 * 1024 * 1024
 MOST_STALE: Final = 100
 """How many of the enterprises that stand still an answer names."""
@@ -59,12 +59,23 @@ class BadRequest(Exception):
         self.text = text
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a request was answered, and what of it is kept."""
+
+    status: int
+    body: dict[str, Any]
+    key: tuple[bytes, Hashable] | None = None
+    answer: Answer | None = None
+
+
 @dataclass(slots=True)
 class GraphQLEndpoint:
     """Answers /graphql. `context_for` makes a request's context; `caller_of` finds who holds a key, or None."""
 
     context_for: Callable[[Caller, Language], Context]
     caller_of: Callable[[str], Caller | None]
+    answers: Answers
     limiter: anyio.CapacityLimiter | None = None
 
     async def __call__(self, request: Request) -> Response:
@@ -73,11 +84,14 @@ class GraphQLEndpoint:
             return FileResponse(GRAPHIQL, media_type="text/html")
         media = _media(request)
         try:
-            params = await _params(request)
+            sent = await _body(request) if request.method == "POST" else None
             if self.limiter is None:
                 self.limiter = anyio.CapacityLimiter(WORKERS)
-            work = partial(self._execute, params, request, language)
-            status, body = await anyio.to_thread.run_sync(work, limiter=self.limiter)
+            work = partial(self._execute, sent, request, language)
+            made = await anyio.to_thread.run_sync(work, limiter=self.limiter)
+            if made.key and made.answer:
+                self.answers.keep(made.key, made.answer)
+            status, body = made.status, made.body
         except BadRequest as bad:
             status, body = bad.status, failure(bad.code, bad.text, language)
         except Exception as fault:
@@ -85,12 +99,14 @@ class GraphQLEndpoint:
             return unexpected(request, fault)
         return respond(status, body, media)
 
-    def _execute(self, params: Params, request: Request, language: Language) -> tuple[int, dict[str, Any]]:
+    def _execute(self, sent: bytes | None, request: Request, language: Language) -> Made:
         media = _media(request)
+        params = _from_url(request) if sent is None else _decoded(sent)
         try:
             _require_one_operation(params)
             caller = caller_in(request, self.caller_of)
             context = self.context_for(caller, language)
+            context.marks_head = sent is not None and len(sent) <= LARGEST_REQUEST and _rests_on_folds(params.query)
             allowed = (
                 {OperationType.QUERY} if request.method == "GET" else {OperationType.QUERY, OperationType.MUTATION}
             )
@@ -102,7 +118,7 @@ class GraphQLEndpoint:
                 allowed_operation_types=allowed,
             )
         except AWAY:
-            return 503, failure("UNAVAILABLE", UNAVAILABLE, language)
+            return Made(503, failure("UNAVAILABLE", UNAVAILABLE, language))
         except InvalidOperationTypeError:
             raise BadRequest(
                 405, "BAD_METHOD", Text("GET 只能用于查询；变更请用 POST", "GET is for queries; send mutations by POST")
@@ -114,7 +130,25 @@ class GraphQLEndpoint:
                 "BAD_DOCUMENT",
                 Text(f"文档中没有可执行的操作 {named}", f"The document has no operation {named} to execute"),
             ) from None
-        return _answer(result, language, media, context)
+        status, body = _answer(result, language, media, context)
+        if sent is None or not context.marks_head or body.keys() != {"data"}:
+            return Made(status, body)
+        key = sent, circumstances(caller, language, media, context.today)
+        return Made(status, body, key, _answer_to_keep(body, context))
+
+
+def _rests_on_folds(query: str) -> bool:
+    try:
+        return asks_folds_only(SCHEMA._schema, query)
+    except GraphQLError:
+        return False
+
+
+def _answer_to_keep(body: dict[str, Any], context: Context) -> Answer | None:
+    """The answer, where all that it was made from was read at one head."""
+    heads = {head for head, _ in context.reads_made}
+    tags = [tag for _, read in context.reads_made for tag in read]
+    return Answer(body, heads.pop(), tags) if len(heads) == 1 else None
 
 
 def caller_in(request: Request, caller_of: Callable[[str], Caller | None]) -> Caller:
@@ -136,21 +170,19 @@ def caller_in(request: Request, caller_of: Callable[[str], Caller | None]) -> Ca
     return caller
 
 
-@lru_cache(maxsize=500)
-def _operations(query: str) -> int | None:
-    """How many operations a document has; None where it does not parse, which its execution will say."""
+def _operations(query: str) -> int:
+    """How many operations a document has; none where it does not parse, which its execution will say."""
     try:
-        document = parse(query, max_tokens=MOST_TOKENS)
+        return operations(parsed(query))
     except GraphQLError:
-        return None
-    return sum(isinstance(definition, OperationDefinitionNode) for definition in document.definitions)
+        return 0
 
 
 def _require_one_operation(params: Params) -> None:
     """GraphQL §6.1: of several operations one is named."""
     if not params.query.strip():
         raise _no_request()
-    if not params.operation_name and (_operations(params.query) or 0) > 1:
+    if not params.operation_name and _operations(params.query) > 1:
         raise BadRequest(
             400,
             "BAD_DOCUMENT",
@@ -194,19 +226,24 @@ def failure(code: str, text: Text, language: Language) -> dict[str, Any]:
 
 
 def respond(status: int, body: dict[str, Any], media: str) -> Response:
-    headers = {"vary": "Accept, Accept-Language, Authorization", "cache-control": "no-store"}
+    headers = dict(HEADERS)
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     if status == 503:
         headers["retry-after"] = "1"
     if status == 405:
         headers["allow"] = "POST"
-    return Response(msgspec.json.encode(body), status, headers, f"{media}; charset=utf-8")
+    return Response(msgspec.json.encode(body, enc_hook=_plain), status, headers, f"{media}; charset=utf-8")
 
 
-async def _params(request: Request) -> Params:
-    if request.method == "GET":
-        return _from_url(request)
+def _plain(value: object) -> int:
+    if isinstance(value, AtHead):
+        return int(value)
+    raise TypeError(f"an answer holds JSON's values; got a {type(value).__name__}")
+
+
+async def _body(request: Request) -> bytes:
+    """The body of a request that is JSON by its media type."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != PLAIN_JSON:
         raise BadRequest(
@@ -224,7 +261,7 @@ async def _params(request: Request) -> Params:
                     f"A request has at most {LARGEST_BODY} bytes; send it in parts",
                 ),
             )
-    return await run_in_threadpool(_decoded, bytes(body))
+    return bytes(body)
 
 
 def _decoded(body: bytes) -> Params:
@@ -255,26 +292,11 @@ def _no_request() -> BadRequest:
 
 
 def _media(request: Request) -> str:
-    return GRAPHQL_JSON if GRAPHQL_JSON in request.headers.get("accept", "") else PLAIN_JSON
+    return media_for(request.headers.get("accept", ""))
 
 
 def _wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
-
-
-def language_of(accepted: str) -> Language:
-    """The first of Chinese and English by weight in an Accept-Language header; Chinese where it names neither."""
-    wishes = []
-    for place, part in enumerate(accepted.split(",")):
-        tag, _, weight = "".join(part.split()).partition(";q=")
-        try:
-            wishes.append((-float(weight or 1), place, tag.strip().lower()))
-        except ValueError:
-            continue
-    for weight_below, _, tag in sorted(wishes):
-        if weight_below < 0 and tag.partition("-")[0] in ("zh", "en"):
-            return "en" if tag.startswith("en") else "zh"
-    return "zh"
 
 
 def unexpected(request: Request, fault: Exception) -> Response:

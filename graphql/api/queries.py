@@ -71,7 +71,7 @@ class Query:
         check(info, "Query.creditStatus")
         on, code, asked = arguments.as_of(info, as_of), arguments.uscc(uscc), arguments.known_at(info, known_at)
         info.context.require_current(code)
-        head, folds = info.context.ledger.streams.read([f"enterprise:{code}"])
+        head, folds = info.context.folds([f"enterprise:{code}"])
         return report(code, folds[f"enterprise:{code}"], Moment(on, head if asked is None else asked))
 
     @field("Up to 1,000 codes; one report per code, in the order asked.")

@@ -3,15 +3,20 @@
 from typing import Final
 
 import strawberry
-from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, QueryDepthLimiter, ValidationCache
+from graphql import ASTValidationRule
+from strawberry.extensions import AddValidationRules, QueryDepthLimiter, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from api.connections import Names
+from api.documents import MOST_DOCUMENTS, ParsedOnce
 from api.event_types import EVENT_TYPES
-from api.limits import MOST_DEPTH, MOST_TOKENS, AliasRule
+from api.limits import MOST_DEPTH, AliasRule
 from api.mutations import Mutation
 from api.queries import Query
 from api.scalars import SCALARS
+
+# Made once: the cache of validations finds a document by the very rules, and a rule made anew each time is another one.
+RULES: Final[list[type[ASTValidationRule]]] = [AliasRule, *QueryDepthLimiter(max_depth=MOST_DEPTH).validation_rules]
 
 
 class Schema(strawberry.Schema):
@@ -25,11 +30,9 @@ SCHEMA: Final = Schema(
     types=list(EVENT_TYPES.values()),
     config=StrawberryConfig(name_converter=Names(), scalar_map=SCALARS),
     extensions=[
-        lambda: ParserCache(maxsize=500),
-        lambda: ValidationCache(maxsize=500),
-        lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
-        lambda: AddValidationRules([AliasRule]),
-        lambda: QueryDepthLimiter(max_depth=MOST_DEPTH),
+        ParsedOnce,
+        lambda: ValidationCache(maxsize=MOST_DOCUMENTS),
+        lambda: AddValidationRules(RULES),
     ],
 )
 

@@ -14,7 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api.errors import AWAY, UNAVAILABLE
-from api.http import BadRequest, caller_in, language_of, unexpected
+from api.http import BadRequest, caller_in, unexpected
+from api.media import language_of
 from api.permissions import INSIDERS
 from domain.callers import Caller, Role
 from domain.text import Text

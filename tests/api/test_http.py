@@ -12,7 +12,8 @@ import httpx
 import psycopg
 import pytest
 
-from api.http import LARGEST_BODY, language_of
+from api.http import LARGEST_BODY
+from api.media import language_of
 from caseledger.postgres import CarriedPostgres
 from domain.text import Language
 from given import A, complained, filed, registered, renamed

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, Final
 
 import httpx
 import psycopg
@@ -17,6 +19,8 @@ import pytest
 
 from caseledger.postgres import CarriedPostgres
 from caseledger.settings import Settings
+from caseledger.wiring import open_system
+from running import code
 
 STAND_IN = """
 import sys
@@ -239,3 +243,55 @@ def test_it_outlives_a_database_that_goes_away_and_comes_back(serve: Callable[..
         with psycopg.connect(postgres.conninfo) as conn:
             assert conn.execute("SELECT position FROM ledger.head").fetchone() == (4,)
         assert served.end() == 0
+
+
+NAMED: Final = "query ($uscc: USCC!) { enterprise(uscc: $uscc) { name credit { knownAt } } }"
+RENAME: Final = "mutation ($input: RecordInput!) { record(input: $input) { head errors { message } } }"
+
+
+def test_no_process_answers_with_less_than_was_acknowledged_by_any(
+    serve: Callable[..., Served], environment: dict[str, str], settings: Settings
+) -> None:
+    urls = [serve().url, serve().url]
+    with open_system(settings) as system:
+        key, _ = system.keys.create(role="regulator", authority="MIIT")
+    # What was acknowledged last of each enterprise: the head, and the number in its name.
+    acknowledged = {code(number): (0, 0) for number in range(3)}
+    over = threading.Event()
+
+    def post(client: httpx.Client, url: str, query: str, variables: Mapping[str, Any]) -> Any:
+        answer = client.post(f"{url}/graphql", json={"query": query, "variables": variables}).json()
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    def write(uscc: str, url: str) -> None:
+        with httpx.Client(headers={"authorization": f"Bearer {key}"}, timeout=20) as client:
+            for number in range(1, 41):
+                event = "enterpriseRenamed" if number > 1 else "enterpriseRegistered"
+                fact = {"uscc": uscc, "name": f"企业{number}", **({"province": "11"} if number == 1 else {})}
+                sent = {"idempotencyKey": f"{uscc}-{number}", "facts": [{event: fact}]}
+                made = post(client, url, RENAME, {"input": sent})["record"]
+                assert made["errors"] == []
+                acknowledged[uscc] = made["head"], number
+
+    def read(url: str) -> int:
+        asked = 0
+        with httpx.Client(headers={"authorization": f"Bearer {key}"}, timeout=20) as client:
+            while not over.is_set():
+                for uscc in acknowledged:
+                    head, number = acknowledged[uscc]
+                    newest = max(known for known, _ in acknowledged.values())
+                    found = post(client, url, NAMED, {"uscc": uscc})["enterprise"]
+                    asked += 1
+                    if number:
+                        assert int(found["name"].removeprefix("企业")) >= number
+                        assert found["credit"]["knownAt"] >= max(head, newest)
+        return asked
+
+    with ThreadPoolExecutor(5) as threads:
+        readers = [threads.submit(read, url) for url in urls]
+        writers = [threads.submit(write, uscc, urls[place % 2]) for place, uscc in enumerate(acknowledged)]
+        for writer in writers:
+            writer.result()
+        over.set()
+        assert min(reader.result() for reader in readers) > 50

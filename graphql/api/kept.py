@@ -1,0 +1,86 @@
+"""The hot path: a request whose answer is kept is answered before anything else looks at it.
+
+What is not answered here goes on as it came, so all else, errors too, is said in one place.
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Protocol
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.answers import LARGEST_REQUEST, Answers
+from api.media import HEADERS, PLAIN_JSON, language_of, media_for
+from api.newest import Newest
+from domain.callers import Caller
+from domain.text import Language
+
+_HEADERS: Final = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+class Remembering(Protocol):
+    def remembered(self, key: str) -> Caller | None:
+        """Who holds a key, from memory and without waiting; None as well for a key that has to be looked up."""
+        ...
+
+
+def circumstances(caller: Caller, language: Language, media: str, today: date) -> Hashable:
+    """What the answer to a request depends on besides its bytes and the ledger."""
+    return caller.role, caller.authority, caller.carrier, caller.scopes, language, media, today
+
+
+@dataclass(slots=True)
+class KeptAnswers:
+    """ASGI middleware that answers POSTs to /graphql from what is kept, where that is true at the newest."""
+
+    app: ASGIApp
+    answers: Answers
+    newest: Newest
+    keys: Remembering
+    today: Callable[[], date]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/graphql" or scope["method"] != "POST":
+            await self.app(scope, receive, send)
+            return
+        message = await receive()
+        kept = await self._kept(scope, message)
+        if kept is None:
+            await self.app(scope, _again(message, receive), send)
+            return
+        content, media = kept
+        length, kind = str(len(content)).encode(), f"{media}; charset=utf-8".encode()
+        headers = [*_HEADERS, (b"content-length", length), (b"content-type", kind)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    async def _kept(self, scope: Scope, message: Message) -> tuple[bytes, str] | None:
+        """The answer that is kept for this request and true at the newest, and its media type."""
+        sent = message.get("body", b"")
+        if message.get("more_body") or not 0 < len(sent) <= LARGEST_REQUEST:
+            return None
+        # Of headers that come twice the first counts, as it does for the endpoint.
+        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        scheme, _, shown = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        caller = self.keys.remembered(shown.strip()) if scheme.lower() == "bearer" else None
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if caller is None or kind != PLAIN_JSON.encode():
+            return None
+        language = language_of(headers.get(b"accept-language", b"").decode("latin-1"))
+        media = media_for(headers.get(b"accept", b"").decode("latin-1"))
+        key = sent, circumstances(caller, language, media, self.today())
+        if key not in self.answers or not await self.newest.look():
+            return None
+        content = self.answers.still(key)
+        return None if content is None else (content, media)
+
+
+def _again(message: Message, receive: Receive) -> Receive:
+    """A way to receive that gives a message which was received already once more."""
+    rest = [message]
+
+    async def received() -> Message:
+        return rest.pop() if rest else await receive()
+
+    return received

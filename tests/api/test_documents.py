@@ -1,0 +1,57 @@
+"""Documents: what is kept of them, and which ask what follows from folds alone."""
+
+from typing import Any
+
+import pytest
+from graphql import GraphQLError
+from strawberry.extensions.validation_cache import _get_validate_cache
+
+from api.documents import LONGEST, MOST_DOCUMENTS, _kept, asks_folds_only, operations, parsed
+from api.schema import SCHEMA
+
+
+def folded(query: str) -> bool:
+    return asks_folds_only(SCHEMA._schema, query)
+
+
+def test_a_document_is_parsed_once_unless_it_is_long() -> None:
+    query, long = "query Once { __typename }", "{ __typename } #" + "x" * LONGEST
+    assert parsed(query) is parsed(query)
+    assert parsed(long) is not parsed(long)
+    assert _kept.cache_info().maxsize == MOST_DOCUMENTS
+
+
+def test_a_document_is_validated_once() -> None:
+    validate: Any = _get_validate_cache(MOST_DOCUMENTS)
+    SCHEMA.execute_sync("query Twice { __typename }")
+    before = validate.cache_info()
+    SCHEMA.execute_sync("query Twice { __typename }")
+    assert (validate.cache_info().hits, validate.cache_info().misses) == (before.hits + 1, before.misses)
+
+
+def test_a_document_of_too_many_tokens_is_refused_each_time() -> None:
+    for _ in range(2):
+        with pytest.raises(GraphQLError):
+            parsed("{" + " a" * 2_000 + "}")
+
+
+def test_operations_are_counted() -> None:
+    assert operations(parsed("query A { a } query B { ...F } fragment F on Query { a }")) == 2
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ('{ creditStatus(uscc: "x") { status reasons { rule } timeline { from } } }', True),
+        ('{ enterprise(uscc: "x") { ...F } } fragment F on Enterprise { name credit { status } }', True),
+        ('{ enterprise(uscc: "x") { ... on Enterprise { numbers { number } } } }', False),
+        ('{ enterprise(uscc: "x") { ...F } } fragment F on Enterprise { accesses { carrier } }', False),
+        ('{ creditStatus(uscc: "x") { status } ledger { head } }', False),
+        ('{ node(id: "x") { id } }', False),
+        ("{ __schema { types { name } } }", False),
+        ("mutation { record(input: {}) { head } }", False),
+        ("{ nothing }", False),
+    ],
+)
+def test_only_documents_that_ask_folds_alone_are_told_apart(query: str, kept: bool) -> None:
+    assert folded(query) is kept
