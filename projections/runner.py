@@ -24,7 +24,7 @@ from ledger.entry import read_entry
 from ledger.migrations import Pool
 from ledger.recorder import PostgresRecorder, connect_beside, listen
 from ledger.rows import columns
-from projections.parking import PASSING, Entry, Parked, Parking, apply_apart, readable
+from projections.parking import PASSING, Entry, Parked, Parking, Reached, apply_apart, readable
 from projections.projection import Database, Projection
 
 BATCH: Final = 2_000
@@ -118,14 +118,15 @@ class Runner:
 
     def position(self, names: Collection[str] = ()) -> int:
         """The position that every projection, or each of those named, has reached; one that was stopped counts not."""
+        return self.reached(self.parking.reached(), names)
+
+    def reached(self, standing: Sequence[Reached], names: Collection[str] = ()) -> int:
+        """The same of how far each is."""
         names = names or self._projections.keys()
-        with self.pool.connection() as database:
-            row = database.execute(
-                "SELECT count(*), coalesce(min(position) FILTER (WHERE stopped_at IS NULL), min(position))"
-                " FROM projections WHERE name = ANY(%s)",
-                [list(names)],
-            ).fetchone()
-        return row[1] if row and row[0] == len(names) else 0
+        asked = [each for each in standing if each.name in names]
+        if len(asked) < len(names):
+            return 0
+        return min([each.position for each in asked if not each.stopped] or [each.position for each in asked])
 
     def wait_for(self, position: int, seconds: float, names: Collection[str] = ()) -> int:
         """Waits until every projection (named) has reached a position, at most so long; returns the position reached."""
