@@ -8,13 +8,15 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from api.context import Context
 from api.errors import AWAY
 from api.http import GraphQLEndpoint, unexpected
+from api.streams import StreamLimits, Streams
 from api.tlog import TiledLog
+from api.websocket import GraphQLSocket
 from domain.callers import Caller
 from domain.text import Language
 from ledger.erasure import Erasure
@@ -24,10 +26,12 @@ from ledger.notes import Verifier
 from ledger.sealing import Sealer
 from ledger.tiles import Tiles
 from ledger.tree import Proofs
+from projections.feeds import Feeds
 from projections.reads import Reads
 from projections.runner import Runner
 from projections.supervision_reads import SupervisionReads
 
+DEFAULT_LIMITS: Final = StreamLimits()
 STATIC: Final = Path(__file__).parent / "static"
 
 
@@ -45,13 +49,19 @@ def create_app(
     keys: Keys,
     runner: Runner,
     witnesses: Sequence[Verifier] = (),
+    limits: StreamLimits = DEFAULT_LIMITS,
 ) -> Starlette:
-    """The application; `witnesses` are those whose cosignatures /tlog/checkpoint/witnessed asks for, each of them."""
+    """The application; `witnesses` are those whose cosignatures /tlog/checkpoint/witnessed asks for, each of them.
+
+    Its `state.streams` are those who subscribe: `end` them before the server waits for its connections.
+    """
     reads, supervision, proofs = Reads(pool), SupervisionReads(pool), Proofs(pool)
     erasure = Erasure(ledger, pool, sealer)
+    streams = Streams(Feeds(pool, ledger, reads, runner, limits.queue), keys.caller, limits)
 
     def context_for(caller: Caller, language: Language) -> Context:
-        return Context(caller, language, ledger, reads, supervision, proofs, sealer, erasure, runner, ledger.clock())
+        parts = ledger, reads, supervision, proofs, sealer, erasure, runner
+        return Context(caller, language, *parts, ledger.clock(), streams.feeds)
 
     async def ready(request: Request) -> Response:
         try:
@@ -61,10 +71,11 @@ def create_app(
             return JSONResponse({"ready": False, "database": "away"}, 503)
         return JSONResponse({"ready": True, "head": head, "known": known})
 
-    endpoint = GraphQLEndpoint(context_for, keys.caller)
-    return Starlette(
+    endpoint = GraphQLEndpoint(context_for, keys.caller, streams)
+    app = Starlette(
         routes=[
             Route("/graphql", endpoint.__call__, methods=["GET", "POST"]),
+            WebSocketRoute("/graphql", GraphQLSocket(endpoint, streams).__call__),
             Route("/healthz", _healthy),
             Route("/readyz", ready),
             *TiledLog(proofs, Tiles(pool), keys.caller, witnesses).routes,
@@ -72,6 +83,8 @@ def create_app(
         ],
         exception_handlers={Exception: unexpected},
     )
+    app.state.streams = streams
+    return app
 
 
 async def _healthy(request: Request) -> Response:

@@ -12,6 +12,7 @@ from api.limits import MOST_DEPTH, MOST_TOKENS, AliasRule
 from api.mutations import Mutation
 from api.queries import Query
 from api.scalars import SCALARS
+from api.subscriptions import Subscription
 
 
 class Schema(strawberry.Schema):
@@ -22,6 +23,7 @@ class Schema(strawberry.Schema):
 SCHEMA: Final = Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     types=list(EVENT_TYPES.values()),
     config=StrawberryConfig(name_converter=Names(), scalar_map=SCALARS),
     extensions=[
