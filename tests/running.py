@@ -137,13 +137,17 @@ class System:
     runner: Runner
     clock: Clock
     keys: Keys
-    verifier: Verifier
+    signer: Signer
     sealer: Sealer
     url: str
     http: httpx.Client = field(repr=False)
     streams: Streams = field(repr=False)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     callers: dict[str, Caller] = field(default_factory=dict, repr=False)
+
+    @property
+    def verifier(self) -> Verifier:
+        return self.signer.verifier
 
     @property
     def recorder(self) -> PostgresRecorder:
@@ -286,7 +290,7 @@ def running(
         runner.start()
         try:
             with Server(app) as server, httpx.Client(base_url=server.url, timeout=60) as http:
-                parts = (schema, pool, ledger, runner, clock, keys, signer.verifier, sealer)
+                parts = (schema, pool, ledger, runner, clock, keys, signer, sealer)
                 system = System(*parts, server.url, http, app.state.streams)
                 system.hand_out_keys()
                 system.settle()

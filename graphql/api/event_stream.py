@@ -50,7 +50,6 @@ class EventStream(Response):
     ) -> None:
         self.status_code = 200
         self.background = None
-        self.body = b""
         self.init_headers(
             {"cache-control": "no-store", "x-accel-buffering": "no", "vary": "Accept, Accept-Language, Authorization"}
         )
