@@ -19,7 +19,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 from strawberry.schema.config import StrawberryConfig
 
 from api.connections import Names
@@ -37,6 +36,7 @@ from caseledger.wiring import System
 from domain.callers import Caller, Role
 from ledger.erasure import Erasure
 from ledger.tree import Proofs
+from projections.feeds import Feeds
 from projections.reads import Reads
 from projections.supervision_reads import SupervisionReads
 
@@ -69,7 +69,7 @@ def bare(conninfo: str) -> None:
         AnnouncedServer(config, partial(print, f"listening on {url_of(listener)}", flush=True)).run([listener])
 
 
-def plain_app(system: System) -> ASGIApp:
+def plain_app(system: System) -> Starlette:
     """The same resolvers under Strawberry as it comes: every document parsed and validated, every answer made anew."""
     schema = strawberry.Schema(
         query=Query,
@@ -78,10 +78,12 @@ def plain_app(system: System) -> ASGIApp:
         config=StrawberryConfig(name_converter=Names(), scalar_map=SCALARS),
     )
     ledger, pool, sealer = system.ledger, system.pool, system.sealer
-    parts = ledger, Reads(pool), SupervisionReads(pool), Proofs(pool), sealer, Erasure(ledger, pool, sealer)
+    reads = Reads(pool)
+    parts = ledger, reads, SupervisionReads(pool), Proofs(pool), sealer, Erasure(ledger, pool, sealer)
+    feeds = Feeds(pool, ledger, reads, system.runner, 1)
 
     def executed(sent: Params) -> Response:
-        context = Context(Caller(Role.AUDITOR), "zh", *parts, system.runner, ledger.clock())
+        context = Context(Caller(Role.AUDITOR), "zh", *parts, system.runner, ledger.clock(), feeds)
         made = schema.execute_sync(sent.query, sent.variables, context, operation_name=sent.operation_name)
         assert not made.errors, made.errors
         return Response(msgspec.json.encode({"data": made.data}), headers=HEADERS, media_type=JSON)

@@ -3,6 +3,7 @@
 import errno
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,6 +14,8 @@ import uvicorn
 from caseledger.errors import CannotServe
 
 BACKLOG: Final = 2_048
+UNTAKEN_SECONDS: Final = 60
+"""After so long the system ends a connection whose other end takes nothing of what was sent."""
 
 
 class Stopped(BaseException):
@@ -28,6 +31,9 @@ def open_socket(host: str, port: int, host_option: str = "--host", port_option: 
         raise CannotServe(f"There is no address {host}; give {host_option} an address of this machine.") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "linux":
+            # Connections have it from the socket that they came by.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN_SECONDS * 1000)
         listener.bind(where)
         # At once: until it listens, the system would let another server have the same port.
         listener.listen(BACKLOG)
@@ -70,12 +76,20 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 class AnnouncedServer(uvicorn.Server):
-    """A server that says when it answers."""
+    """A server that says when it answers, and when it is about to wait for its connections to end."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, announce: Callable[[], None], end_streams: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(config)
         self._announce = announce
+        self._end_streams = end_streams
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Streams never end by themselves.
+        self._end_streams()
+        await super().shutdown(sockets)

@@ -19,7 +19,7 @@ from typing import Final
 
 import structlog
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from caseledger.collecting import collecting
 from caseledger.listening import BACKLOG, AnnouncedServer, Stopped, open_socket, stopped_by_signals, url_of
@@ -29,19 +29,23 @@ from caseledger.wiring import System, open_system
 
 GRACE_SECONDS: Final = 30
 """Longest time that requests which were accepted have to come to their end."""
+LARGEST_MESSAGE: Final = 2 * 1024 * 1024
+"""Bytes of one message that a client sends over a WebSocket."""
 GARBAGE: Final = 50_000
 """New objects after which Python looks for cycles; 2,000 by default."""
 RESTART_SECONDS: Final = 1.0
 """A worker that ended is not started again sooner than so long after its last start."""
 
-Factory = Callable[[System], ASGIApp]
+Factory = Callable[[System], Starlette]
 
 log = structlog.get_logger(__name__)
 
 
-def graphql_app(system: System) -> ASGIApp:
+def graphql_app(system: System) -> Starlette:
     """The application that is served."""
-    from api.app import create_app  # loaded where it runs: the parent of several workers does not need it
+    # Loaded where it runs: the parent of several workers does not need it.
+    from api.app import create_app
+    from api.streams import StreamLimits
 
     return create_app(
         ledger=system.ledger,
@@ -50,6 +54,11 @@ def graphql_app(system: System) -> ASGIApp:
         keys=system.keys,
         runner=system.runner,
         witnesses=[at.verifier for at in system.settings.witnesses],
+        limits=StreamLimits(
+            per_connection=system.settings.subscriptions_per_connection,
+            per_process=system.settings.subscriptions,
+            queue=system.settings.subscription_queue,
+        ),
     )
 
 
@@ -99,11 +108,15 @@ def _run(
 ) -> None:
     """Serves in this process until a signal comes or the parent is gone."""
     system.runner.start()
+    app = factory(system)
     config = uvicorn.Config(
-        factory(system),
+        app,
         loop="uvloop",
         http="httptools",
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=LARGEST_MESSAGE,
+        # Compression would cost each connection more memory than all the rest of it.
+        ws_per_message_deflate=False,
         lifespan="auto",
         log_config=None,
         access_log=False,
@@ -112,7 +125,8 @@ def _run(
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server = AnnouncedServer(config, announce)
+    streams = getattr(app.state, "streams", None)
+    server = AnnouncedServer(config, announce, streams.end if streams else lambda: None)
     # What stands by now lives as long as the process, and folds are made of many small objects without cycles: going
     # through all of them again and again would cost a third of a large answer's time.
     gc.collect()

@@ -33,11 +33,18 @@ KNOWN: Final = (
     "CASELEDGER_MASTER_KEY",
     "CASELEDGER_WITNESSES",
     "CASELEDGER_WITNESS_SECONDS",
+    "CASELEDGER_SUBSCRIPTIONS",
+    "CASELEDGER_SUBSCRIPTIONS_PER_CONNECTION",
+    "CASELEDGER_SUBSCRIPTION_QUEUE",
 )
 """The names that may be set. CASELEDGER_OIDC_ISSUER is kept for what a later release reads from it."""
 
 HOME: Final = "./.caseledger"
 WITNESS_SECONDS: Final = 10.0
+SUBSCRIPTIONS: Final = 5_000
+SUBSCRIPTIONS_PER_CONNECTION: Final = 100
+SUBSCRIPTION_QUEUE: Final = 1_000
+MOST: Final = 100_000
 _SECONDS: Final = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?")
 _SCHEMA: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,49}")
 
@@ -63,6 +70,12 @@ class Settings:
     """Who is asked to cosign the ledger's checkpoints."""
     witness_seconds: float = WITNESS_SECONDS
     """How often each is sent the newest checkpoint at most."""
+
+    subscriptions: int = SUBSCRIPTIONS
+    """Most subscriptions, and most connections that can have any, of one process."""
+    subscriptions_per_connection: int = SUBSCRIPTIONS_PER_CONNECTION
+    subscription_queue: int = SUBSCRIPTION_QUEUE
+    """How many events a subscriber may be behind while it takes nothing of what is sent."""
 
     @property
     def master_key(self) -> KeyPlace:
@@ -99,6 +112,11 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
         schema=_schema(named.get("CASELEDGER_SCHEMA") or DEFAULT_SCHEMA),
         witnesses=_witnesses(named.get("CASELEDGER_WITNESSES") or ""),
         witness_seconds=_seconds("CASELEDGER_WITNESS_SECONDS", named, WITNESS_SECONDS),
+        subscriptions=_number("CASELEDGER_SUBSCRIPTIONS", named, SUBSCRIPTIONS),
+        subscriptions_per_connection=_number(
+            "CASELEDGER_SUBSCRIPTIONS_PER_CONNECTION", named, SUBSCRIPTIONS_PER_CONNECTION
+        ),
+        subscription_queue=_number("CASELEDGER_SUBSCRIPTION_QUEUE", named, SUBSCRIPTION_QUEUE),
     )
 
 
@@ -174,3 +192,12 @@ def _seconds(name: str, named: Mapping[str, str], default: float) -> float:
     if _SECONDS.fullmatch(text) and float(text) >= 0.1:
         return float(text)
     raise SettingsError(f"{name} is a number of seconds from 0.1 to 99999, such as {default:g}; got {shown(text)}.")
+
+
+def _number(name: str, named: Mapping[str, str], default: int) -> int:
+    text = named.get(name)
+    if not text:
+        return default
+    if text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MOST:
+        return int(text)
+    raise SettingsError(f"{name} is a number from 1 to {MOST}, such as {default}; got {shown(text)}.")

@@ -8,7 +8,7 @@ The tables are those of ``ledger.migrations.LEDGER_MIGRATIONS``; pools come from
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import UTC, datetime
 from threading import Event
 
@@ -24,13 +24,14 @@ from eventsourcing.dcb.api import (
 )
 from eventsourcing.dcb.persistence import DCBListenNotifySubscription
 from eventsourcing.persistence import ProgrammingError
-from psycopg import Connection, Cursor, errors, sql
+from psycopg import Connection, Cursor, sql
 from psycopg.rows import TupleRow
 
 from ledger.append_statements import array
 from ledger.appending import Tree
 from ledger.appends import AlreadyAppended, Append, Appended, Clock, Once, Seal
 from ledger.migrations import Pool
+from ledger.notices import connect, listen
 from ledger.sequencer import Sequencer
 
 PAGE = 1_000
@@ -160,7 +161,7 @@ class PostgresSubscription(DCBListenNotifySubscription[PostgresRecorder]):
             self.stop()
 
     def _follow(self) -> None:
-        with closing(connect_beside(self._recorder.pool)) as conn:
+        with closing(connect(self._recorder.pool)) as conn:
             listen(conn)
             while not self._has_been_stopped:
                 self._pull()
@@ -290,21 +291,6 @@ def _one(cursor: Cursor[TupleRow]) -> TupleRow:
     return row
 
 
-def connect_beside(pool: Pool) -> Connection[TupleRow]:
-    """A connection like the pool's that is not of the pool: one that listens would be missing there for good."""
-    if callable(pool.conninfo) or callable(pool.kwargs):
-        raise ProgrammingError("the pool's conninfo must be a text and its kwargs a mapping, as open_pool gives them")
-    return pool.connection_class.connect(pool.conninfo, **(pool.kwargs or {}))
-
-
-def listen(conn: Connection[TupleRow]) -> None:
-    """Has the connection told of every append from now on."""
-    channel: str = _one(conn.execute(_CHANNEL))[0]
-    # A standby does not relay notifications; there a subscription polls only.
-    with suppress(errors.ReadOnlySqlTransaction):
-        conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-
-
 def _unsealed(event: DCBEvent, position: int, recorded_at: datetime) -> bytes:
     return event.data
 
@@ -316,8 +302,6 @@ def _now() -> datetime:
 _KEPT = """
 SELECT first_position, last_position, input_sha256 FROM idempotency WHERE holder = %(holder)s AND key = %(key)s
 """
-
-_CHANNEL = "SELECT current_schema() || '_head'"
 
 _BY_TAG = sql.SQL("""
 SELECT hit.position FROM unnest(%(tags)b::text[]) AS wanted (tag)

@@ -21,6 +21,10 @@ class Known:
     entry: bytes
     voided_by: int | None
 
+    @property
+    def position(self) -> int:
+        return self.recorded.position
+
 
 class Slice(NamedTuple):
     """Which part of a history is asked for. `areas` and `types` narrow together by either."""
@@ -128,9 +132,10 @@ class Reads(Questions):
         rows = self._rows(_TIMELINES, {"usccs": list(usccs), "known_at": known_at})
         return {uscc: loaded(timeline) if timeline else UNKNOWN for uscc, timeline in rows}
 
-    def credit_changes(self, after: int, limit: int) -> list[CreditChange]:
-        """Changes of credit timelines after a position, oldest first."""
-        rows = self._rows(_CREDIT_CHANGES, {"after": after, "limit": limit})
+    def credit_changes(self, after: int, limit: int, usccs: Sequence[str] | None = None) -> list[CreditChange]:
+        """Changes of credit timelines after a position, oldest first; of these enterprises, where any are named."""
+        statement = _CREDIT_CHANGES if usccs is None else _CREDIT_CHANGES_OF
+        rows = self._rows(statement, {"after": after, "limit": limit, "usccs": list(usccs or ())})
         return [CreditChange(position, uscc, loaded(timeline)) for position, uscc, timeline in rows]
 
 
@@ -287,4 +292,13 @@ LEFT JOIN LATERAL (
 _CREDIT_CHANGES: Final = """
 SELECT position, uscc, timeline::text FROM credit_changes
 WHERE position > %(after)s ORDER BY position, uscc LIMIT %(limit)s
+"""
+
+_CREDIT_CHANGES_OF: Final = """
+SELECT one.position, asked.uscc, one.timeline::text FROM unnest(%(usccs)s::text[]) AS asked (uscc)
+CROSS JOIN LATERAL (
+    SELECT c.position, c.timeline FROM credit_changes c
+    WHERE c.uscc = asked.uscc AND c.position > %(after)s ORDER BY c.position LIMIT %(limit)s
+) AS one
+ORDER BY one.position LIMIT %(limit)s
 """

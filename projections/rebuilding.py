@@ -15,7 +15,8 @@ import psycopg
 from psycopg import IsolationLevel, sql
 
 from ledger.migrations import RUNTIME_ROLE, Pool, open_pool_beside
-from ledger.recorder import PostgresRecorder, connect_beside
+from ledger.notices import connect
+from ledger.recorder import PostgresRecorder
 from ledger.streams import Streams
 from projections.parking import Parked, Parking
 from projections.projection import Database, Projection
@@ -128,7 +129,7 @@ class _Rebuild:
 
         The live runner waits until a snapshot of that moment is taken, and no longer.
         """
-        with closing(connect_beside(self._runner.pool)) as looking:
+        with closing(connect(self._runner.pool)) as looking:
             looking.execute("SET ROLE NONE")
             looking.isolation_level = IsolationLevel.REPEATABLE_READ
             with looking.transaction():
@@ -229,7 +230,7 @@ def _require_known(names: Sequence[str]) -> None:
 @contextmanager
 def _as_owner(pool: Pool) -> Iterator[Database]:
     """A connection that acts as who owns the tables."""
-    with closing(connect_beside(pool)) as owner:
+    with closing(connect(pool)) as owner:
         owner.execute("SET ROLE NONE")
         owner.execute("SET client_min_messages = warning")
         yield owner

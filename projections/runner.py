@@ -22,7 +22,8 @@ from psycopg_pool import PoolTimeout
 
 from ledger.entry import read_entry
 from ledger.migrations import Pool
-from ledger.recorder import PostgresRecorder, connect_beside, listen
+from ledger.notices import connect, listen
+from ledger.recorder import PostgresRecorder
 from ledger.rows import columns
 from projections.parking import PASSING, Entry, Parked, Parking, Reached, apply_apart, readable
 from projections.projection import Database, Projection
@@ -95,7 +96,7 @@ class Runner:
         """
         moved, reached = monotonic(), -1
         while True:
-            with closing(connect_beside(self.pool)) as database:
+            with closing(connect(self.pool)) as database:
                 if _leads(database):
                     self._enrol(database)
                     while self._move(database, upto):
@@ -110,7 +111,7 @@ class Runner:
 
     def step(self) -> bool:
         """Applies one batch. Says whether there was one; there is none where another runner leads."""
-        with closing(connect_beside(self.pool)) as database:
+        with closing(connect(self.pool)) as database:
             if not _leads(database):
                 return False
             self._enrol(database)
@@ -155,7 +156,7 @@ class Runner:
 
     def _stand_by(self, woken: socket.socket) -> None:
         """Leads as soon as no other runner does, until it is stopped or its connection ends."""
-        with closing(connect_beside(self.pool)) as database:
+        with closing(connect(self.pool)) as database:
             while not _leads(database):
                 if self._stopped.wait(STANDBY_SECONDS):
                     return

@@ -23,7 +23,8 @@ from psycopg import sql
 from starlette.applications import Starlette
 from stdnum.cn import uscc
 
-from api.app import create_app
+from api.app import DEFAULT_LIMITS, create_app
+from api.streams import StreamLimits, Streams
 from domain.callers import Caller
 from domain.recorded import Recorded
 from given import NOW, Stated
@@ -105,7 +106,15 @@ class Server:
     _thread: threading.Thread | None = None
 
     def __enter__(self) -> "Server":
-        config = uvicorn.Config(self.app, host="127.0.0.1", port=0, lifespan="off", log_config=None)
+        config = uvicorn.Config(
+            self.app,
+            host="127.0.0.1",
+            port=0,
+            lifespan="off",
+            log_config=None,
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
@@ -116,6 +125,7 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         assert self._server and self._thread
+        self.app.state.streams.end()
         self._server.should_exit = True
         self._thread.join()
 
@@ -130,12 +140,17 @@ class System:
     runner: Runner
     clock: Clock
     keys: Keys
-    verifier: Verifier
+    signer: Signer
     sealer: Sealer
     url: str
     http: httpx.Client = field(repr=False)
+    streams: Streams = field(repr=False)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     callers: dict[str, Caller] = field(default_factory=dict, repr=False)
+
+    @property
+    def verifier(self) -> Verifier:
+        return self.signer.verifier
 
     @property
     def recorder(self) -> PostgresRecorder:
@@ -255,7 +270,12 @@ def fresh(conninfo: str, migrations: Sequence[Migration] = MIGRATIONS) -> Iterat
 
 @contextmanager
 def running(
-    conninfo: str, schema: str, signer: Signer | None = None, witnesses: Sequence[Verifier] = ()
+    conninfo: str,
+    schema: str,
+    signer: Signer | None = None,
+    witnesses: Sequence[Verifier] = (),
+    limits: StreamLimits = DEFAULT_LIMITS,
+    master: str | None = None,
 ) -> Iterator[System]:
     """A system on a migrated schema; its rulebook versions are adopted and its read models know them."""
     clock = Clock()
@@ -265,15 +285,18 @@ def running(
             known = "INSERT INTO log_key (verifier) VALUES (%s) ON CONFLICT DO NOTHING"
             database.execute(known, [str(signer.verifier)])
         recorder, keys = PostgresRecorder(pool, seal=seal, tree=LedgerTree(signer)), Keys(pool)
-        sealer = Sealer(pool, KeyPlace(Path(), new_key().text))
+        sealer = Sealer(pool, KeyPlace(Path(), master or new_key().text))
         ledger = Ledger(recorder, sealer, clock=clock)
         ledger.adopt()
         runner = Runner(pool, recorder, all_projections(ledger.streams))
-        app = create_app(ledger=ledger, pool=pool, sealer=sealer, keys=keys, runner=runner, witnesses=witnesses)
+        app = create_app(
+            ledger=ledger, pool=pool, sealer=sealer, keys=keys, runner=runner, witnesses=witnesses, limits=limits
+        )
         runner.start()
         try:
             with Server(app) as server, httpx.Client(base_url=server.url, timeout=60) as http:
-                system = System(schema, pool, ledger, runner, clock, keys, signer.verifier, sealer, server.url, http)
+                parts = (schema, pool, ledger, runner, clock, keys, signer, sealer)
+                system = System(*parts, server.url, http, app.state.streams)
                 system.hand_out_keys()
                 system.settle()
                 yield system
@@ -282,9 +305,14 @@ def running(
 
 
 @contextmanager
-def started(conninfo: str, signer: Signer | None = None, witnesses: Sequence[Verifier] = ()) -> Iterator[System]:
+def started(
+    conninfo: str,
+    signer: Signer | None = None,
+    witnesses: Sequence[Verifier] = (),
+    limits: StreamLimits = DEFAULT_LIMITS,
+) -> Iterator[System]:
     """A system on a schema of its own, signed by a key of its own where none is given."""
-    with fresh(conninfo) as schema, running(conninfo, schema, signer, witnesses) as system:
+    with fresh(conninfo) as schema, running(conninfo, schema, signer, witnesses, limits) as system:
         yield system
 
 

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from api.answers import Answers
@@ -20,7 +20,9 @@ from api.http import GraphQLEndpoint, unexpected
 from api.kept import KeptAnswers, Remembering
 from api.metrics import measurements
 from api.newest import Newest
+from api.streams import StreamLimits, Streams
 from api.tlog import TiledLog
+from api.websocket import GraphQLSocket
 from domain.callers import Caller
 from domain.text import Language
 from ledger.erasure import Erasure
@@ -30,10 +32,12 @@ from ledger.notes import Verifier
 from ledger.sealing import Sealer
 from ledger.tiles import Tiles
 from ledger.tree import Proofs
+from projections.feeds import Feeds
 from projections.reads import Reads
 from projections.runner import Runner
 from projections.supervision_reads import SupervisionReads
 
+DEFAULT_LIMITS: Final = StreamLimits()
 STATIC: Final = Path(__file__).parent / "static"
 
 
@@ -51,13 +55,19 @@ def create_app(
     keys: Keys,
     runner: Runner,
     witnesses: Sequence[Verifier] = (),
+    limits: StreamLimits = DEFAULT_LIMITS,
 ) -> Starlette:
-    """The application; `witnesses` are those whose cosignatures /tlog/checkpoint/witnessed asks for, each of them."""
+    """The application; `witnesses` are those whose cosignatures /tlog/checkpoint/witnessed asks for, each of them.
+
+    Its `state.streams` are those who subscribe: `end` them before the server waits for its connections.
+    """
     reads, supervision, proofs = Reads(pool), SupervisionReads(pool), Proofs(pool)
     erasure = Erasure(ledger, pool, sealer)
+    streams = Streams(Feeds(pool, ledger, reads, runner, limits.queue), keys.caller, limits)
 
     def context_for(caller: Caller, language: Language) -> Context:
-        return Context(caller, language, ledger, reads, supervision, proofs, sealer, erasure, runner, ledger.clock())
+        parts = ledger, reads, supervision, proofs, sealer, erasure, runner
+        return Context(caller, language, *parts, ledger.clock(), streams.feeds)
 
     async def metrics(request: Request) -> Response:
         try:
@@ -76,11 +86,12 @@ def create_app(
 
     newest = Newest(pool)
     answers = Answers(newest.news)
-    endpoint = GraphQLEndpoint(context_for, keys.caller, answers)
+    endpoint = GraphQLEndpoint(context_for, keys.caller, answers, streams)
     kept = Middleware(KeptAnswers, answers=answers, newest=newest, keys=keys, today=lambda: ledger.today)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/graphql", endpoint.__call__, methods=["GET", "POST"]),
+            WebSocketRoute("/graphql", GraphQLSocket(endpoint, streams).__call__),
             Route("/healthz", _healthy),
             Route("/readyz", ready),
             Route("/metrics", metrics),
@@ -90,6 +101,8 @@ def create_app(
         middleware=[kept],
         exception_handlers={Exception: unexpected},
     )
+    app.state.streams = streams
+    return app
 
 
 async def _healthy(request: Request) -> Response:

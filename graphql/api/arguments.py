@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections.abc import Sequence
 from datetime import date
 from time import monotonic, sleep
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from api.context import WAIT_SECONDS, Info
 from api.errors import ApiError, invalid
 from domain import identifiers
+from domain.events import EVENTS
 from domain.identifiers import Malformed
 from domain.text import Text, shown
 from projections.supervision_reads import DutyKey, FindingKey, PlaceKey
@@ -68,6 +70,14 @@ def text(value: str | None, argument: str, most: int) -> str | None:
     if value is not None and (len(value) > most or not value.isprintable()):
         raise invalid(argument, f"应为最多 {most} 个可打印字符", f"this is at most {most} printable characters")
     return value
+
+
+def event_types(names: Sequence[str] | None) -> frozenset[str] | None:
+    """The event types named; None where none are, for all."""
+    if unknown := [name for name in names or [] if name not in EVENTS]:
+        legal, got = ", ".join(EVENTS), shown(unknown[0])
+        raise invalid("types", f"没有事件 {got}；可用：{legal}", f"there is no event {got}; there are {legal}")
+    return None if names is None else frozenset(names)
 
 
 def page_size(value: int | None, most: int, usual: int) -> int:

@@ -17,6 +17,7 @@ from ledger.erasure import Erasure
 from ledger.ledger import Ledger, Recording
 from ledger.sealing import Sealer
 from ledger.tree import Proofs
+from projections.feeds import Feeds
 from projections.parking import Parked
 from projections.reads import Reads
 from projections.runner import Runner
@@ -33,6 +34,19 @@ WAIT_SECONDS = 2.0
 
 
 @dataclass(slots=True)
+class Place:
+    """Where a subscription is: the position that its client has all up to, and that of the item on its way."""
+
+    delivered: int = 0
+    under_way: int = 0
+
+    def begin(self, after: int) -> int:
+        """The position to go on from: that asked for, or a later one that the client had when it was cut off."""
+        self.delivered = self.under_way = max(self.delivered, after)
+        return self.delivered
+
+
+@dataclass(slots=True)
 class Context:
     caller: Caller
     language: Language
@@ -44,6 +58,8 @@ class Context:
     erasure: Erasure
     runner: Runner
     now: datetime
+    feeds: Feeds
+    place: Place = field(default_factory=Place)
     reads_rows: bool = False
     """Whether the answer rests on rows of the read models, in which parked enterprises stand still."""
     marks_head: bool = False

@@ -13,6 +13,7 @@ from domain import credit
 from domain.facts import Facts, Moment
 from domain.vocabulary import CreditStatus
 from projections.credit import Timeline
+from projections.reads import CreditChange as Changed
 
 
 @strawberry.type(description="from: null before the first event; each span lasts until the next one begins.")
@@ -44,6 +45,10 @@ class CreditChange:
     uscc: USCC
     position: Position
     timeline: list[CreditSpan]
+
+
+def change_of(change: Changed) -> CreditChange:
+    return CreditChange(uscc=USCC(change.uscc), position=Position(change.position), timeline=spans(change.timeline))
 
 
 def spans(timeline: Timeline) -> list[CreditSpan]:

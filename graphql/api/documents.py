@@ -12,6 +12,7 @@ from graphql import (
     FieldNode,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     TypeInfo,
     TypeInfoVisitor,
     Visitor,
@@ -62,9 +63,10 @@ class ParsedOnce(SchemaExtension):
         yield
 
 
-def operations(document: DocumentNode) -> int:
-    """How many operations a document has."""
-    return sum(isinstance(definition, OperationDefinitionNode) for definition in document.definitions)
+def operations(document: DocumentNode) -> tuple[tuple[str | None, OperationType], ...]:
+    """Name and type of each operation of a document."""
+    found = (each for each in document.definitions if isinstance(each, OperationDefinitionNode))
+    return tuple((each.name.value if each.name else None, each.operation) for each in found)
 
 
 def asks_folds_only(schema: GraphQLSchema, query: str) -> bool:

@@ -14,3 +14,7 @@ def field(description: str) -> Callable[[F], F]:
 
 def mutation(description: str) -> Callable[[F], F]:
     return cast(Callable[[F], F], strawberry.mutation(description=description))
+
+
+def subscription(description: str) -> Callable[[F], F]:
+    return cast(Callable[[F], F], strawberry.subscription(description=description))

@@ -1,32 +1,37 @@
 """GraphQL over HTTP: one endpoint, JSON in and out, GraphiQL for browsers.
 
-POST carries any operation, GET queries only. The media type of the answer is `application/graphql-response+json`
-where it is accepted, else `application/json`. Resolvers are synchronous and run in worker threads, one a request.
+POST carries any operation, GET no mutation. The media type of the answer is `application/graphql-response+json`
+where it is accepted, else `application/json`; where `text/event-stream` is, it is a stream of server-sent events, as every
+subscription is. Resolvers are synchronous and run in worker threads, one a request.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anyio.to_thread
 import msgspec
 import structlog
 from graphql import GraphQLError
+from graphql import OperationType as GraphQLOperation
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from api.answers import LARGEST_REQUEST, Answer, Answers, AtHead
-from api.context import Context
+from api.context import Context, Place
 from api.documents import asks_folds_only, operations, parsed
 from api.errors import AWAY, INTERNAL, UNAVAILABLE, formatted, passing_fault
+from api.event_stream import MEDIA, EventStream, last_event
 from api.kept import circumstances
 from api.media import GRAPHQL_JSON, HEADERS, PLAIN_JSON, language_of, media_for
 from api.schema import SCHEMA
+from api.streams import Refused, Session, Streams
 from domain.callers import Caller
 from domain.text import Language, Text
 
@@ -35,8 +40,10 @@ MOST_STALE: Final = 100
 """How many of the enterprises that stand still an answer names."""
 WORKERS: Final = 32
 """Requests that are worked on at the same time in one process; more wait."""
+TOO_MANY_CONNECTIONS: Final = Text("连接过多；请稍后再试", "Too many connections; try again in a moment")
 GRAPHIQL: Final = Path(__file__).parent / "static" / "graphiql.html"
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
@@ -76,6 +83,7 @@ class GraphQLEndpoint:
     context_for: Callable[[Caller, Language], Context]
     caller_of: Callable[[str], Caller | None]
     answers: Answers
+    streams: Streams
     limiter: anyio.CapacityLimiter | None = None
 
     async def __call__(self, request: Request) -> Response:
@@ -85,10 +93,9 @@ class GraphQLEndpoint:
         media = _media(request)
         try:
             sent = await _body(request) if request.method == "POST" else None
-            if self.limiter is None:
-                self.limiter = anyio.CapacityLimiter(WORKERS)
-            work = partial(self._execute, sent, request, language)
-            made = await anyio.to_thread.run_sync(work, limiter=self.limiter)
+            if MEDIA in request.headers.get("accept", ""):
+                return await self._stream(await self._in_worker(partial(_read, sent, request)), request, language)
+            made = await self._in_worker(partial(self._execute, sent, request, language))
             if made.key and made.answer:
                 self.answers.keep(made.key, made.answer)
             status, body = made.status, made.body
@@ -99,30 +106,39 @@ class GraphQLEndpoint:
             return unexpected(request, fault)
         return respond(status, body, media)
 
+    async def _in_worker(self, work: Callable[[], T]) -> T:
+        if self.limiter is None:
+            self.limiter = anyio.CapacityLimiter(WORKERS)
+        return await anyio.to_thread.run_sync(work, limiter=self.limiter)
+
     def _execute(self, sent: bytes | None, request: Request, language: Language) -> Made:
         media = _media(request)
-        params = _from_url(request) if sent is None else _decoded(sent)
+        params = _read(sent, request)
         try:
             _require_one_operation(params)
             caller = caller_in(request, self.caller_of)
+            _require_method(params, request)
+            if _operation_type(params) is GraphQLOperation.SUBSCRIPTION:
+                raise _no_stream()
             context = self.context_for(caller, language)
             context.marks_head = sent is not None and len(sent) <= LARGEST_REQUEST and _rests_on_folds(params.query)
-            allowed = (
-                {OperationType.QUERY} if request.method == "GET" else {OperationType.QUERY, OperationType.MUTATION}
-            )
+            status, body = self._executed(params, context, media)
+        except AWAY:
+            return Made(503, failure("UNAVAILABLE", UNAVAILABLE, language))
+        if sent is None or not context.marks_head or body.keys() != {"data"}:
+            return Made(status, body)
+        key = sent, circumstances(caller, language, media, context.today)
+        return Made(status, body, key, _answer_to_keep(body, context))
+
+    def _executed(self, params: Params, context: Context, media: str) -> tuple[int, dict[str, Any]]:
+        try:
             result = SCHEMA.execute_sync(
                 params.query,
                 variable_values=params.variables,
                 context_value=context,
                 operation_name=params.operation_name,
-                allowed_operation_types=allowed,
+                allowed_operation_types={OperationType.QUERY, OperationType.MUTATION},
             )
-        except AWAY:
-            return Made(503, failure("UNAVAILABLE", UNAVAILABLE, language))
-        except InvalidOperationTypeError:
-            raise BadRequest(
-                405, "BAD_METHOD", Text("GET 只能用于查询；变更请用 POST", "GET is for queries; send mutations by POST")
-            ) from None
         except CannotGetOperationTypeError:
             named = params.operation_name or ""
             raise BadRequest(
@@ -130,11 +146,46 @@ class GraphQLEndpoint:
                 "BAD_DOCUMENT",
                 Text(f"文档中没有可执行的操作 {named}", f"The document has no operation {named} to execute"),
             ) from None
-        status, body = _answer(result, language, media, context)
-        if sent is None or not context.marks_head or body.keys() != {"data"}:
-            return Made(status, body)
-        key = sent, circumstances(caller, language, media, context.today)
-        return Made(status, body, key, _answer_to_keep(body, context))
+        return _answer(result, context.language, media, context)
+
+    async def _stream(self, params: Params, request: Request, language: Language) -> Response:
+        """The operation as a stream. What is wrong with the request itself is answered without one."""
+        _require_one_operation(params)
+        _require_method(params, request)
+        sent = request.headers.get("authorization")
+        try:
+            caller, credential = await self._in_worker(partial(caller_of_header, sent, self.caller_of))
+        except AWAY:
+            return respond(503, failure("UNAVAILABLE", UNAVAILABLE, language), PLAIN_JSON)
+        if self.streams.is_full:
+            return respond(503, failure("RETRY_LATER", TOO_MANY_CONNECTIONS, language), PLAIN_JSON)
+        session, place = Session(caller, credential), Place(last_event(request))
+        results = self.results(params, session, language, place)
+        return EventStream(results, place, session, self.streams, language)
+
+    async def results(
+        self, params: Params, session: Session, language: Language, place: Place
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """The results of any operation, as the client gets them: one, or those of a subscription. Raises Refused."""
+        context = await self._in_worker(partial(self.context_for, session.caller, language))
+        context.place = place
+        if _operation_type(params) is not GraphQLOperation.SUBSCRIPTION:
+            yield await self._single(params, context)
+            return
+        found = self.streams.results(session, context, params.query, params.variables, params.operation_name)
+        async with aclosing(found) as results:
+            async for body in results:
+                yield body
+
+    async def _single(self, params: Params, context: Context) -> dict[str, Any]:
+        try:
+            _require_one_operation(params)
+            _, body = await self._in_worker(partial(self._executed, params, context, PLAIN_JSON))
+        except BadRequest as bad:
+            body = failure(bad.code, bad.text, context.language)
+        if "data" not in body:
+            raise Refused(body["errors"])
+        return body
 
 
 def _rests_on_folds(query: str) -> bool:
@@ -153,9 +204,13 @@ def _answer_to_keep(body: dict[str, Any], context: Context) -> Answer | None:
 
 def caller_in(request: Request, caller_of: Callable[[str], Caller | None]) -> Caller:
     """Who asks: the holder of the bearer key, or the public without one. A wrong key is 401, never the public."""
-    sent = request.headers.get("authorization")
+    return caller_of_header(request.headers.get("authorization"), caller_of)[0]
+
+
+def caller_of_header(sent: str | None, caller_of: Callable[[str], Caller | None]) -> tuple[Caller, str | None]:
+    """Who asks, by the value of `Authorization`, and the key by which it is known."""
     if sent is None:
-        return Caller()
+        return Caller(), None
     scheme, _, key = sent.partition(" ")
     caller = caller_of(key.strip()) if scheme.lower() == "bearer" else None
     if caller is None:
@@ -167,22 +222,47 @@ def caller_in(request: Request, caller_of: Callable[[str], Caller | None]) -> Ca
                 "The key is not valid or was revoked; send a valid one as Authorization: Bearer KEY",
             ),
         )
-    return caller
+    return caller, key.strip()
 
 
-def _operations(query: str) -> int:
-    """How many operations a document has; none where it does not parse, which its execution will say."""
+def _operations(query: str) -> Sequence[tuple[str | None, GraphQLOperation]]:
+    """Name and type of the operations of a document; none where it does not parse, which its execution will say."""
     try:
         return operations(parsed(query))
     except GraphQLError:
-        return 0
+        return ()
+
+
+def _operation_type(params: Params) -> GraphQLOperation | None:
+    """The type of the operation that is asked for; None where there is none."""
+    wanted = (type_ for name, type_ in _operations(params.query) if params.operation_name in (None, "", name))
+    return next(wanted, None)
+
+
+def _require_method(params: Params, request: Request) -> None:
+    if request.method == "GET" and _operation_type(params) is GraphQLOperation.MUTATION:
+        raise BadRequest(
+            405, "BAD_METHOD", Text("GET 只能用于查询；变更请用 POST", "GET is for queries; send mutations by POST")
+        )
+
+
+def _no_stream() -> BadRequest:
+    return BadRequest(
+        406,
+        "BAD_MEDIA_TYPE",
+        Text(
+            "订阅以 text/event-stream 回答：请发送 Accept: text/event-stream，或使用 WebSocket (graphql-transport-ws)",
+            "A subscription is answered as text/event-stream: send Accept: text/event-stream, or use a WebSocket "
+            "(graphql-transport-ws)",
+        ),
+    )
 
 
 def _require_one_operation(params: Params) -> None:
     """GraphQL §6.1: of several operations one is named."""
     if not params.query.strip():
         raise _no_request()
-    if not params.operation_name and _operations(params.query) > 1:
+    if not params.operation_name and len(_operations(params.query)) > 1:
         raise BadRequest(
             400,
             "BAD_DOCUMENT",
@@ -262,6 +342,10 @@ async def _body(request: Request) -> bytes:
                 ),
             )
     return bytes(body)
+
+
+def _read(sent: bytes | None, request: Request) -> Params:
+    return _from_url(request) if sent is None else _decoded(sent)
 
 
 def _decoded(body: bytes) -> Params:

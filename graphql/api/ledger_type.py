@@ -6,14 +6,13 @@ import strawberry
 
 from api import arguments, evidence
 from api.context import Info
-from api.errors import forbidden, invalid
+from api.errors import forbidden
 from api.event_types import LedgerEvent, events_of
 from api.evidence import Checkpoint, Receipt
 from api.fields import field
 from api.permissions import check
 from api.scalars import USCC, Position
 from api.seen import may_see_event
-from domain.events import EVENTS
 
 MOST_EVENTS: Final = 1_000
 
@@ -37,11 +36,7 @@ class Ledger:
         size = arguments.page_size(first, MOST_EVENTS, 100)
         place = arguments.position(after, "after")
         named = arguments.uscc(uscc) if uscc is not None else None
-        if unknown := [name for name in types or [] if name not in EVENTS]:
-            legal = ", ".join(EVENTS)
-            raise invalid(
-                "types", f"没有事件 {unknown[0]}；可用：{legal}", f"there is no event {unknown[0]}; there are {legal}"
-            )
+        arguments.event_types(types)
         info.context.settle("history")
         if named:
             info.context.require_current(named)

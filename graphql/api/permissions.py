@@ -31,6 +31,8 @@ SEEN_BY: Final[dict[str, frozenset[Role]]] = {
     "Enterprise.findings": INSIDERS,
     "Ledger.events": INSIDERS,
     "Ledger.event": INSIDERS,
+    "Subscription.events": INSIDERS,
+    "Subscription.creditChanges": WITH_CARRIERS,
 }
 
 

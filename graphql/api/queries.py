@@ -7,7 +7,7 @@ import strawberry
 from api import arguments, enterprises, gate_types, rulebook_types, supervision_types
 from api.connections import Connection
 from api.context import Info
-from api.credit_types import CreditChange, CreditReport, report, reports, spans
+from api.credit_types import CreditChange, CreditReport, change_of, report, reports
 from api.enterprises import MOST_NODES, Enterprise, Node
 from api.errors import invalid
 from api.fields import field
@@ -98,10 +98,7 @@ class Query:
         check(info, "Query.creditChanges")
         size, place = arguments.page_size(first, MOST_FEED, 500), arguments.position(after, "after")
         info.context.settle("credit_changes")
-        return [
-            CreditChange(uscc=USCC(c.uscc), position=Position(c.position), timeline=spans(c.timeline))
-            for c in info.context.reads.credit_changes(place, size)
-        ]
+        return [change_of(each) for each in info.context.reads.credit_changes(place, size)]
 
     @field("Asks a gate without recording a decision.")
     def preview_gate(

@@ -14,6 +14,7 @@ from api.limits import MOST_DEPTH, AliasRule
 from api.mutations import Mutation
 from api.queries import Query
 from api.scalars import SCALARS
+from api.subscriptions import Subscription
 
 # Made once: the cache of validations finds a document by the very rules, and a rule made anew each time is another one.
 RULES: Final[list[type[ASTValidationRule]]] = [AliasRule, *QueryDepthLimiter(max_depth=MOST_DEPTH).validation_rules]
@@ -27,6 +28,7 @@ class Schema(strawberry.Schema):
 SCHEMA: Final = Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     types=list(EVENT_TYPES.values()),
     config=StrawberryConfig(name_converter=Names(), scalar_map=SCALARS),
     extensions=[

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from graphql import GraphQLError
+from graphql import GraphQLError, OperationType
 from strawberry.extensions.validation_cache import _get_validate_cache
 
 from api.documents import LONGEST, MOST_DOCUMENTS, _kept, asks_folds_only, operations, parsed
@@ -35,8 +35,10 @@ def test_a_document_of_too_many_tokens_is_refused_each_time() -> None:
             parsed("{" + " a" * 2_000 + "}")
 
 
-def test_operations_are_counted() -> None:
-    assert operations(parsed("query A { a } query B { ...F } fragment F on Query { a }")) == 2
+def test_operations_are_told_by_name_and_type() -> None:
+    found = operations(parsed("query A { a } mutation B { ...F } fragment F on Query { a }"))
+    assert found == (("A", OperationType.QUERY), ("B", OperationType.MUTATION))
+    assert operations(parsed("{ a }")) == ((None, OperationType.QUERY),)
 
 
 @pytest.mark.parametrize(

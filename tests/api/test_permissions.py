@@ -86,8 +86,8 @@ def life(database: str) -> Iterator[System]:
         yield system
 
 
-def test_every_field_of_the_table_is_asked_here() -> None:
-    assert set(FIELDS) == set(SEEN_BY)
+def test_every_field_of_the_table_but_subscriptions_is_asked_here() -> None:
+    assert set(FIELDS) == {field for field in SEEN_BY if not field.startswith("Subscription.")}
 
 
 @pytest.mark.parametrize("field", FIELDS)

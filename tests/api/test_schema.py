@@ -24,7 +24,6 @@ PUBLISHED: Final = ROOT / "graphql" / "schema.graphql"
 CONTRACT: Final = ROOT.parent / "shared" / "contract" / "schema.graphql"
 
 OWED: Final[dict[str, tuple[str, ...]]] = {
-    "feeds": ("Subscription",),
     "draws": (
         "Draw", "Drawn", "DrawConnection", "DrawEdge", "DrawInspectionInput", "DrawInspectionPayload",
         "Query.draw", "Query.draws", "Mutation.drawInspection",
