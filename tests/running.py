@@ -125,7 +125,8 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         assert self._server and self._thread
-        self.app.state.streams.end()
+        if streams := getattr(self.app.state, "streams", None):
+            streams.end()
         self._server.should_exit = True
         self._thread.join()
 
