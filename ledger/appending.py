@@ -19,6 +19,7 @@ from eventsourcing.dcb.api import DCBAppendCondition
 from eventsourcing.persistence import IntegrityError, ProgrammingError
 from psycopg import Pipeline
 
+from ledger import prepared
 from ledger.append_statements import DESTROY, LOCK_HEAD, Kept, Statement, Writing, asking_failing, asking_kept
 from ledger.appends import AlreadyAppended, Append, Appended, Clock, Result, Seal
 from ledger.merkle import Frontier
@@ -107,7 +108,7 @@ class Appender:
         admitted = _admit(turn, group)
         (statement,) = self._statements(turn, left.edge, unless=group)
         self.may_be_kept = True
-        written = database.execute(*statement).rowcount == 1
+        written = prepared.run(database, *statement) == 1
         self.may_be_kept = False
         if not written:
             return None
@@ -127,6 +128,9 @@ class Appender:
                 for subject in [append.destroys for _, append in turn.accepted if append.destroys]:
                     database.execute(DESTROY, [subject])
             self.may_be_kept = True
+            if turn.growth and len(turn.growth.entries) > PART:
+                # The database has enough to do.
+                turn.growth.prove()
         self.may_be_kept = False
         if turn.accepted or turn.before != self._left:
             self._left = turn.head

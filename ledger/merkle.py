@@ -123,58 +123,36 @@ def inclusion_proof(index: int, size: int, look_up: LookUp) -> list[bytes]:
     return _hashes_of(_inclusion_path(index, size), look_up)
 
 
-class InclusionProofs:
-    """The inclusion proofs of one tree, from hashes that hold what they name; what they share is made once.
+def latest_proofs(before: Frontier, after: Frontier, rows: Sequence[Row]) -> list[tuple[bytes, ...]]:
+    """The inclusion proofs of the leaves by which `before` was extended, in order, in the tree that this gave.
 
-    They are of leaves that lie together: for those that the tree got last, the frontier before them and the nodes that
-    came with them suffice.
+    `rows` are what `extend` completed. What proofs share is made once: a leaf costs O(1) beside what goes into its proof.
     """
+    left = dict(zip(frontier_nodes(before.size), before.hashes, strict=True))
+    known = _proofs_of_subtrees(after)
+    proofs: list[tuple[bytes, ...]] = []
+    first_above = 0
+    for level, first, hashes in reversed(rows):
+        above, proofs = proofs, []
+        for index in range(first, first + len(hashes)):
+            proof = known.get((level, index))
+            if proof is None:
+                beside = index ^ 1
+                sibling = hashes[beside - first] if beside >= first else left[level, beside]
+                proof = (sibling, *above[(index >> 1) - first_above])
+            proofs.append(proof)
+        first_above = first
+    return proofs
 
-    def __init__(self, size: int, together: Range, hashes: Mapping[Node, bytes]) -> None:
-        self._hashes = hashes
-        self._together = together
-        self._above: dict[Range, tuple[bytes, ...]] = {(0, size): ()}
-        """Of each range that was passed on the way to a leaf, the proof of its hash."""
-        self._begin = self._descended((0, size))
 
-    def _descended(self, here: Range) -> Range:
-        """The smallest range of the tree that holds all of the leaves: no proof need begin above it."""
-        first, last = self._together
-        while here[1] - here[0] > 1:
-            middle = _split(*here)
-            left, right = (here[0], middle), (middle, here[1])
-            if first < middle < last:
-                break
-            child, sibling = (left, right) if last <= middle else (right, left)
-            self._pass(here, child, sibling)
-            here = child
-        return here
-
-    def of(self, leaves: Range) -> list[tuple[bytes, ...]]:
-        """Those of neighbouring leaves, in order. Raises ValueError, MissingNode."""
-        first, last = leaves
-        if not self._together[0] <= first <= last <= self._together[1]:
-            raise ValueError(f"These are proofs of {self._together[0]} to {self._together[1]}; got {first} to {last}.")
-        proofs: list[tuple[bytes, ...]] = []
-        open_: list[Range] = [self._begin] if first < last else []
-        while open_:
-            begin, end = here = open_.pop()
-            if end - begin == 1:
-                proofs.append(self._above[here])
-                continue
-            middle = _split(begin, end)
-            left, right = (begin, middle), (middle, end)
-            if middle < last:
-                self._pass(here, right, left)
-                open_.append(right)
-            if first < middle:
-                self._pass(here, left, right)
-                open_.append(left)
-        return proofs
-
-    def _pass(self, parent: Range, child: Range, sibling: Range) -> None:
-        if child not in self._above:
-            self._above[child] = (_hash_over(sibling, self._hashes), *self._above[parent])
+def _proofs_of_subtrees(edge: Frontier) -> dict[Node, tuple[bytes, ...]]:
+    """What proves each of the complete subtrees that a tree falls into: all to its right as one hash, then its left ones."""
+    proofs: dict[Node, tuple[bytes, ...]] = {}
+    right: tuple[bytes, ...] = ()
+    for place, node in reversed(list(enumerate(frontier_nodes(edge.size)))):
+        proofs[node] = (*right, *reversed(edge.hashes[:place]))
+        right = (node_hash(edge.hashes[place], *right) if right else edge.hashes[place],)
+    return proofs
 
 
 def consistency_proof(first: int, second: int, look_up: LookUp) -> list[bytes]:

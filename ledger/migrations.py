@@ -131,7 +131,7 @@ def open_pool(
     """
 
     def check(connection: Connection[TupleRow]) -> None:
-        if _is_silent(connection):
+        if is_silent(connection):
             return
         try:
             ConnectionPool.check_connection(connection)
@@ -193,7 +193,7 @@ def _escaped(value: str) -> str:
     return re.sub(r"([\\\s])", r"\\\1", value)
 
 
-def _is_silent(connection: Connection[TupleRow]) -> bool:
+def is_silent(connection: Connection[TupleRow]) -> bool:
     """Whether nothing has come from the server since the last answer.
 
     A server that shuts down, crashes or ends the session leaves a message or an end of file on the socket, so this

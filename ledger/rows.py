@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
-from itertools import chain
 from struct import Struct
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 from psycopg import adapters
 from psycopg.adapt import Dumper
@@ -14,56 +13,85 @@ from ledger.migrations import Pool
 
 _HEADER: Final = Struct("!iiIii")
 _LENGTH: Final = Struct("!i")
-_INTEGER: Final = Struct("!q")
-_DAYS: Final = Struct("!i")
+_INTEGER: Final = Struct("!iq")
+_DAYS: Final = Struct("!ii")
 _FIRST_DAY: Final = date(2000, 1, 1).toordinal()
 """PostgreSQL counts dates from it."""
 
 
-class Bytes(list[bytes]):
-    """A bytea[] parameter."""
+class Packed(bytes):
+    """An array of one dimension without nulls in PostgreSQL's binary form, as array_recv reads it.
 
-
-class Texts(list[bytes]):
-    """A text[] parameter. Raises UnicodeEncodeError for what is no text."""
-
-    def __init__(self, values: Iterable[str]) -> None:
-        super().__init__([value.encode() for value in values])
-
-
-class Integers(list[bytes]):
-    """A bigint[] parameter."""
-
-    def __init__(self, values: Iterable[int]) -> None:
-        super().__init__([_INTEGER.pack(value) for value in values])
-
-
-class Dates(list[bytes]):
-    """A date[] parameter."""
-
-    def __init__(self, values: Iterable[date]) -> None:
-        super().__init__([_DAYS.pack(value.toordinal() - _FIRST_DAY) for value in values])
-
-
-class _ArrayDumper(Dumper):
-    """Writes arrays of one dimension without nulls in PostgreSQL's binary form, as array_recv reads it.
-
-    Psycopg's own works for lists of whatever depth and content, and takes ten times as long: most of an append.
+    Psycopg's own dumper works for lists of whatever depth and content, and takes ten times as long: most of an append.
     """
 
-    format = Format.BINARY
+    __slots__ = ()
+    oid: ClassVar[int]
     element: ClassVar[int]
 
-    def dump(self, obj: Sequence[bytes]) -> bytes:
-        header = _HEADER.pack(bool(obj), 0, self.element, len(obj), 1)[: None if obj else 12]
-        return header + b"".join(chain.from_iterable(zip(map(_LENGTH.pack, map(len, obj)), obj, strict=True)))
+    @classmethod
+    def of(cls, count: int, elements: Iterable[bytes]) -> Self:
+        """Packs elements, each after its length."""
+        header = _HEADER.pack(bool(count), 0, cls.element, count, 1)[: None if count else 12]
+        return cls(header + b"".join(elements))
 
 
-def _register(type_: type[list[bytes]], name: str) -> None:
+class Bytes(Packed):
+    """A bytea[] parameter."""
+
+    @classmethod
+    def packed(cls, values: Sequence[bytes]) -> Self:
+        return cls.of(len(values), _each_after_its_length(values))
+
+
+class Texts(Packed):
+    """A text[] parameter."""
+
+    @classmethod
+    def packed(cls, values: Iterable[str]) -> Self:
+        """Raises UnicodeEncodeError for what is no text."""
+        encoded = [value.encode() for value in values]
+        return cls.of(len(encoded), _each_after_its_length(encoded))
+
+
+class Integers(Packed):
+    """A bigint[] parameter."""
+
+    @classmethod
+    def packed(cls, values: Iterable[int]) -> Self:
+        elements = [_INTEGER.pack(8, value) for value in values]
+        return cls.of(len(elements), elements)
+
+
+class Dates(Packed):
+    """A date[] parameter."""
+
+    @classmethod
+    def packed(cls, values: Iterable[date]) -> Self:
+        elements = [_DAYS.pack(4, value.toordinal() - _FIRST_DAY) for value in values]
+        return cls.of(len(elements), elements)
+
+
+def _each_after_its_length(values: Iterable[bytes]) -> list[bytes]:
+    parts: list[bytes] = []
+    add, length = parts.append, _LENGTH.pack
+    for value in values:
+        add(length(len(value)))
+        add(value)
+    return parts
+
+
+class _PackedDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: Packed) -> bytes:
+        return obj
+
+
+def _register(type_: type[Packed], name: str) -> None:
     of = adapters.types[name]
-    adapters.register_dumper(
-        type_, type(f"{type_.__name__}Dumper", (_ArrayDumper,), {"oid": of.array_oid, "element": of.oid})
-    )
+    type_.oid, type_.element = of.array_oid, of.oid
+    adapters.register_dumper(type_, type(f"{type_.__name__}Dumper", (_PackedDumper,), {"oid": of.array_oid}))
 
 
 _register(Bytes, "bytea")
@@ -72,10 +100,10 @@ _register(Integers, "int8")
 _register(Dates, "date")
 
 _PACKED: Final[dict[frozenset[type], Callable[[Sequence[Any]], Any]]] = {
-    frozenset({bytes}): Bytes,
-    frozenset({str}): Texts,
-    frozenset({int}): Integers,
-    frozenset({date}): Dates,
+    frozenset({bytes}): Bytes.packed,
+    frozenset({str}): Texts.packed,
+    frozenset({int}): Integers.packed,
+    frozenset({date}): Dates.packed,
 }
 
 

@@ -16,7 +16,7 @@ from psycopg_pool import PoolTimeout
 
 from ledger.appending import Appender, Tree
 from ledger.appends import Append, Appended, Clock, Result, Seal
-from ledger.migrations import Pool
+from ledger.migrations import Database, Pool, is_silent
 from ledger.notifier import Notifier
 
 MOST_TOGETHER: Final = 1_024
@@ -25,6 +25,8 @@ MOST_EVENTS_TOGETHER: Final = 4_096
 """Events of one group, unless its first append alone has more."""
 MOST_WAITING: Final = 4_096
 """Appends that wait; one more is turned away."""
+HOLD_SECONDS: Final = 0.2
+"""So long a connection is held for the next group; what it has prepared need not be prepared again."""
 IDLE_SECONDS: Final = 10.0
 """After so long without an append the thread ends; the next append starts it again."""
 
@@ -82,6 +84,7 @@ class Sequencer:
         self._waiting: deque[_Ticket] = deque()
         self._arrived = threading.Condition()
         self._running = False
+        self._held: Database | None = None
 
     def append(self, append: Append) -> Appended:
         """Waits until the append is durable.
@@ -106,6 +109,13 @@ class Sequencer:
     def _run(self) -> None:
         while group := self._take():
             self._commit(group)
+            if not self._come(HOLD_SECONDS):
+                self._let_go()
+
+    def _come(self, seconds: float) -> bool:
+        """Waits so long for an append, and says whether one waits."""
+        with self._arrived:
+            return self._arrived.wait_for(lambda: bool(self._waiting), seconds)
 
     def _take(self) -> list[_Ticket]:
         """What waits, as much as goes into one group; nothing after a long time without an append."""
@@ -125,15 +135,28 @@ class Sequencer:
     def _commit(self, group: Sequence[_Ticket]) -> None:
         results: Sequence[Result] = ()
         try:
-            with self._pool.connection() as database:
-                results = self._appender.append(database, [ticket.append for ticket in group])
+            results = self._appender.append(self._hold(), [ticket.append for ticket in group])
         except BaseException as fault:
+            self._let_go()
             # What has results is durable: what failed is what came after, and nothing may be written once more.
             if not results:
                 self._fail(group, fault)
                 return
         _Ticket.tell(group, results)
         self._notifier.tell()
+
+    def _hold(self) -> Database:
+        """A connection that answers: the one that is held, while it does."""
+        if self._held is not None and not is_silent(self._held):
+            self._let_go()
+        if self._held is None:
+            self._held = self._pool.getconn()
+        return self._held
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._pool.putconn(held)
 
     def _fail(self, group: Sequence[_Ticket], fault: BaseException) -> None:
         if len(group) == 1 or _is_away(fault) or (self._appender.may_be_kept and not _was_refused(fault)):

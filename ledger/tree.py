@@ -10,14 +10,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, repeat
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ledger.merkle import (
     Frontier,
-    InclusionProofs,
     MissingNode,
     Node,
     Row,
@@ -25,8 +24,8 @@ from ledger.merkle import (
     frontier_nodes,
     inclusion_nodes,
     inclusion_proof,
+    latest_proofs,
     leaf_hash,
-    nodes_in,
 )
 from ledger.migrations import Database, Pool
 from ledger.notes import Checkpoint, Note, Signer, Verifier
@@ -201,25 +200,23 @@ class Growth:
     """The nodes that the entries completed."""
     entries: Sequence[bytes]
     checkpoint: Signed
-    _proofs: list[InclusionProofs] = field(default_factory=list, init=False, repr=False, compare=False)
+    _proofs: list[list[tuple[bytes, ...]]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def receipts(self, first: int, last: int) -> list[Receipt]:
-        """The receipts of the group's entries at these positions. Raises MissingNode for others."""
-        skipped = self.before.size + 1
-        proofs = self._made_once().of((first - 1, last))
-        entries = self.entries[first - skipped : last - skipped + 1]
-        return [
-            Receipt(position, entry, proof, self.checkpoint)
-            for position, entry, proof in zip(range(first, last + 1), entries, proofs, strict=True)
-        ]
+        """The receipts of the group's entries at these positions. Raises ValueError for others."""
+        before = self.before.size
+        if not before < first <= last <= self.after.size:
+            raise ValueError(f"The group has the positions {before + 1} to {self.after.size}; got {first} to {last}.")
+        self.prove()
+        here = slice(first - before - 1, last - before)
+        positions = range(first, last + 1)
+        return list(map(Receipt, positions, self.entries[here], self._proofs[0][here], repeat(self.checkpoint)))
 
-    def _made_once(self) -> InclusionProofs:
-        # Members of the group ask from their own threads: if two make it at once, either will do.
+    def prove(self) -> None:
+        """Makes the proofs of all of its entries, unless they are made."""
+        # Members of the group ask from their own threads: if two make them at once, either will do.
         if not self._proofs:
-            hashes = dict(zip(frontier_nodes(self.before.size), self.before.hashes, strict=True))
-            hashes.update({(level, index): hash_ for level, index, hash_ in nodes_in(self.rows)})
-            self._proofs.append(InclusionProofs(self.after.size, (self.before.size, self.after.size), hashes))
-        return self._proofs[0]
+            self._proofs.append(latest_proofs(self.before, self.after, self.rows))
 
 
 def written(growth: Growth) -> dict[str, Any]:
@@ -231,9 +228,9 @@ def written(growth: Growth) -> dict[str, Any]:
     ]
     signed = growth.checkpoint
     return {
-        "levels": Integers(level for level, _, _ in runs),
-        "runs": Integers(first for _, first, _ in runs),
-        "hashes": Bytes(hashes for _, _, hashes in runs),
+        "levels": Integers.packed(level for level, _, _ in runs),
+        "runs": Integers.packed(first for _, first, _ in runs),
+        "hashes": Bytes.packed([hashes for _, _, hashes in runs]),
         "size": signed.size,
         "root": signed.root,
         "note": signed.note,

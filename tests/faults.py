@@ -17,7 +17,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,9 +30,13 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from caseledger.postgres import CarriedPostgres
+from ledger import prepared
 
 WRITING: Final = re.compile(r"\b(INSERT) INTO\s+\"?(\w+)|\b(DELETE) FROM\s+\"?(\w+)|(?:^|\()\s*(UPDATE)\s+\"?(\w+)")
 READING: Final = re.compile(r"\s*(SELECT|SET|SHOW|LISTEN|WITH)\b")
+
+
+_RUN: Final = prepared.run
 
 
 class Broken(Exception):
@@ -86,6 +90,7 @@ class Watch:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("ledger.migrations.ConnectionPool", Pool)
+            patch.setattr(prepared, "run", _run_watched)
             yield
 
     def due(self, step: str) -> Fault | None:
@@ -110,6 +115,13 @@ class Watch:
             return Fault(**json.loads(self.orders.read_text()), act=kill_this_process)
         except FileNotFoundError:
             return None
+
+
+def _run_watched(database: Connection[TupleRow], text: bytes, values: Mapping[str, Any]) -> int:
+    if not isinstance(database, Watched):
+        return _RUN(database, text, values)
+    with database.at(text):
+        return _RUN(database, text, values)
 
 
 def _happen(connection: "Watched", fault: Fault | None, after: bool) -> None:

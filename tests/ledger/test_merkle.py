@@ -19,6 +19,7 @@ from ledger.merkle import (
     frontier_nodes,
     inclusion_nodes,
     inclusion_proof,
+    latest_proofs,
     leaf_hash,
     node_hash,
     nodes_in,
@@ -231,6 +232,17 @@ def test_every_inclusion_proof_is_as_defined_and_verifies(size: int) -> None:
         proof = inclusion_proof(index, size, tree.look_up)
         assert proof == path_of(index, leaves)
         assert verify_inclusion(leaf, index, size, proof, root_of(leaves))
+
+
+@pytest.mark.parametrize("before", [*range(34), 63, 64, 65, 255, 1_000, 2_047])
+def test_the_proofs_of_the_latest_leaves_are_those_of_the_whole_tree(before: int) -> None:
+    tree = kept(MILLION)
+    edge = Frontier.of(before, tree.look_up(frontier_nodes(before)))
+    for count in range(1, 35):
+        after, rows = edge.extend([tree[0, index] for index in range(before, before + count)])
+        assert latest_proofs(edge, after, rows) == [
+            tuple(inclusion_proof(index, before + count, tree.look_up)) for index in range(before, before + count)
+        ]
 
 
 @pytest.mark.parametrize("second", range(1, 65))

@@ -1,0 +1,75 @@
+"""What is prepared and sent in binary form comes to the same as by the library's cursors."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+
+import psycopg
+import pytest
+
+from ledger import prepared
+from ledger.migrations import Database, Pool
+from ledger.rows import Bytes, Integers, Texts
+
+MOMENT = datetime(2026, 11, 24, 8, 30, 1, 999_999, tzinfo=timezone(timedelta(hours=8)))
+
+
+@pytest.fixture
+def connection(pool: Pool) -> Iterator[Database]:
+    with pool.connection() as database:
+        yield database
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        ("bigint", 2**63 - 1),
+        ("bigint", -1),
+        ("text", "工业和信息化部 %(value)s $1 '"),
+        ("bytea", b"\x00\xff"),
+        ("timestamptz", MOMENT),
+        ("timestamptz", datetime(1999, 12, 31, 23, 59, 59, 1, tzinfo=UTC)),
+        ("bigint[]", Integers.packed([3, -4])),
+        ("text[]", Texts.packed(["", "乙"])),
+        ("bytea[]", Bytes.packed([b"", b"x"])),
+    ],
+)
+def test_a_value_arrives_as_the_library_would_send_it(connection: Database, type_: str, value: object) -> None:
+    with connection.transaction():
+        connection.execute(f"CREATE TEMPORARY TABLE came (value {type_}) ON COMMIT DROP")
+        prepared.run(connection, b"INSERT INTO came SELECT %(value)s", {"value": value})
+        same = connection.execute("SELECT value = %s FROM came", [value]).fetchone()
+    assert same == (True,)
+
+
+def test_it_gives_the_number_of_rows_and_takes_a_value_twice(connection: Database) -> None:
+    rows = b"SELECT FROM generate_series(1, %(count)s) AS n WHERE n <= %(count)s AND n > %(least)s"
+    assert [prepared.run(connection, rows, {"count": 5, "least": least}) for least in (0, 3, 9)] == [5, 2, 0]
+
+
+def test_a_statement_is_prepared_once_on_a_connection(connection: Database) -> None:
+    def known() -> list[str]:
+        mine = "SELECT statement FROM pg_prepared_statements WHERE name LIKE 'prepared%%'"
+        return [text for (text,) in connection.execute(mine)]
+
+    before = known()
+    for number in range(3):
+        prepared.run(connection, b"SELECT %(number)s + 17", {"number": number})
+    assert known() == [*before, "SELECT $1 + 17"]
+
+
+def test_what_the_database_refuses_has_its_error(connection: Database) -> None:
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        prepared.run(connection, b"SELECT 1 / %(by)s", {"by": 0})
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        prepared.run(connection, b"SELECT FROM nowhere", {})
+    assert prepared.run(connection, b"SELECT 1 / %(by)s", {"by": 1}) == 1
+
+
+def test_a_connection_that_is_gone_is_an_operational_error(database: str, pool: Pool) -> None:
+    with pytest.raises(psycopg.OperationalError) as ended, pool.connection() as connection:
+        with psycopg.connect(database, autocommit=True) as owner:
+            owner.execute("SELECT pg_terminate_backend(%s, 20000)", [connection.info.backend_pid])
+        prepared.run(connection, b"SELECT", {})
+    assert isinstance(ended.value, psycopg.errors.AdminShutdown) or "connection" in str(ended.value)
+    with pytest.raises(psycopg.OperationalError):
+        prepared.run(connection, b"SELECT", {})
