@@ -31,8 +31,6 @@ GRACE_SECONDS: Final = 30
 """Longest time that requests which were accepted have to come to their end."""
 LARGEST_MESSAGE: Final = 2 * 1024 * 1024
 """Bytes of one message that a client sends over a WebSocket."""
-GARBAGE: Final = 50_000
-"""New objects after which Python looks for cycles; 2,000 by default."""
 RESTART_SECONDS: Final = 1.0
 """A worker that ended is not started again sooner than so long after its last start."""
 
@@ -127,11 +125,9 @@ def _run(
     )
     streams = getattr(app.state, "streams", None)
     server = AnnouncedServer(config, announce, streams.end if streams else lambda: None)
-    # What stands by now lives as long as the process, and folds are made of many small objects without cycles: going
-    # through all of them again and again would cost a third of a large answer's time.
+    # What stands by now lives as long as the process.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE)
     if parent is not None:
         threading.Thread(target=_follow, args=(parent, server), daemon=True).start()
     with collecting(system.pool, system.settings.witnesses, system.settings.witness_seconds):

@@ -120,7 +120,16 @@ class Facts:
 
     def visible(self, cls: type[E], at: Moment) -> list[Fact[E]]:
         """The visible events of a type at (D, P), earliest first."""
-        return [fact for fact in self.ever(cls) if fact.is_visible(at)]
+        facts = self._by_type.get(cls)
+        if not facts:
+            return []
+        # `is_visible` without a call a fact: every rule begins here.
+        on, known_at = at
+        return [
+            fact  # type: ignore[misc]  # the list under a type holds that type's facts
+            for fact in facts
+            if fact[0] <= on and fact[1] <= known_at and (fact[5] is None or fact[5] > known_at)
+        ]
 
     def latest(self, at: Moment, *types: type[E]) -> Fact[E] | None:
         """The last visible event of the types by (effective_on, position)."""

@@ -146,7 +146,7 @@ def duties(facts: Facts, uscc: str, known_at: int, rulebook: Rulebook = RULEBOOK
     `facts` is the fold of the tag `enterprise:USCC`. Registrations are not read: the rows of a voided one stay.
     """
     known = _Known(facts, uscc, Moment(date.max, known_at), rulebook)
-    found = [duty for rows in _ROWS for duty in rows(known) if duty.steps]
+    found = [duty for cls, rows in _ROWS if facts.ever(cls) for duty in rows(known) if duty.steps]
     return sorted(found, key=lambda duty: (duty.arises_from, duty.rule, duty.about))
 
 
@@ -374,13 +374,14 @@ def _of_licences(known: _Known) -> Iterator[Duty]:
             yield known.duty(RENEW, known.uscc, term, _steps(due, met, ended.get(no)))
 
 
-_ROWS: Final[tuple[Callable[[_Known], Iterator[Duty]], ...]] = (
-    _of_penalties,
-    _of_annulments,
-    _of_entries,
-    _of_orders,
-    _of_reports,
-    _of_inspections,
-    _of_campaign,
-    _of_licences,
+_ROWS: Final[tuple[tuple[type[Event], Callable[[_Known], Iterator[Duty]]], ...]] = (
+    (PenaltyImposed, _of_penalties),
+    (PenaltyAnnulled, _of_annulments),
+    (ListEntryMade, _of_entries),
+    (RectificationOrdered, _of_orders),
+    (AnnualReportDemanded, _of_reports),
+    (InspectionHeld, _of_inspections),
+    (LicenceGranted, _of_campaign),
+    (LicenceGranted, _of_licences),
 )
+"""The rows that arise from each type of event."""

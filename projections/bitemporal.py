@@ -78,7 +78,7 @@ class BitemporalTable:
                 "UPDATE {} AS kept SET known_to = done.known_to"
                 " FROM unnest(%s::bigint[], %s::bigint[]) AS done (id, known_to) WHERE kept.id = done.id"
             ).format(sql.Identifier(self.name))
-            database.execute(statement, [[row_id for row_id, _ in closed], [known_to for _, known_to in closed]])
+            database.execute(statement, columns(closed))
 
     def _open(self, database: Database, opened: Sequence[tuple[Any, ...]]) -> None:
         if not opened:

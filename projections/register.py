@@ -101,8 +101,11 @@ def folded(text: str) -> str:
 def grams(text: str) -> list[str]:
     """What a text is found by: its characters and pairs of neighbouring characters, in lower case, without blanks."""
     words = folded(text).split()
-    pairs = (pair for word in (*words, "".join(words)) for pair in (word[i : i + 2] for i in range(len(word) - 1)))
-    return sorted({*"".join(words), *pairs})
+    whole = "".join(words)
+    found = set(whole)
+    for word in (*words, whole):
+        found.update(map(str.__add__, word, word[1:]))
+    return sorted(found)
 
 
 # Grams travel as one text: their separator is no character of a name that was trimmed and split.
