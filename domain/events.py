@@ -511,6 +511,8 @@ class InspectionDrawn(Event, frozen=True, kw_only=True):
     known_at: int
     root: Sha256
     pool_size: int
+    pool_root: Sha256
+    """Over the lines of the pool (`domain.draws.pool_line`): §9 does not name it, a check of an export rests on it."""
     drawn: tuple[DrawnEnterprise, ...]
 
 

@@ -39,6 +39,14 @@ TRIES: Final = 20
 PAUSE: Final = 0.002
 """Seconds; the first pause after a lost race, doubled with each further one up to 32 times as long."""
 
+LOST: Final = refusal(
+    Code.CONFLICT,
+    "",
+    f"连续 {TRIES} 次被同一企业或号码的其他写入抢先；没有记录任何事实，请稍后以同一 idempotencyKey 重试",
+    f"Other writers to the same enterprise or number came first {TRIES} times; nothing was recorded: "
+    "try again with the same idempotencyKey",
+)
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -245,8 +253,8 @@ class Ledger:
         made = draft(decided, tags_of(decided), on, caller.signature)
         return Weighed((made,), _condition([Reads(tags)], Known(head)), head=head)
 
-    def until_won(self, weigh: Callable[[], Weighed], once: Once | None) -> Recording:
-        """Weighs and appends until the race is won, at most TRIES times."""
+    def until_won(self, weigh: Callable[[], Weighed], once: Once | None, lost: Refusal = LOST) -> Recording:
+        """Weighs and appends until the race is won, at most TRIES times; then refuses by `lost`."""
         for pause in _pauses():
             weighed = weigh()
             if weighed.refusals:
@@ -263,15 +271,7 @@ class Ledger:
                 continue
             entries = tuple(made.entry for made in weighed.drafts)
             return Recording(entries, appended.last, appended=appended)
-        return self.refuse(
-            refusal(
-                Code.CONFLICT,
-                "",
-                f"连续 {TRIES} 次被同一企业或号码的其他写入抢先；没有记录任何事实，请稍后以同一 idempotencyKey 重试",
-                f"Other writers to the same enterprise or number came first {TRIES} times; nothing was recorded: "
-                "try again with the same idempotencyKey",
-            )
-        )
+        return self.refuse(lost)
 
     def earlier(self, once: Once) -> Recording | None:
         found = self.recorder.appended(once.holder, once.key)

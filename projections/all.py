@@ -7,6 +7,7 @@ from ledger.streams import Streams
 from projections.complaints import Complaints
 from projections.credit import CreditChanges
 from projections.decisions import Decisions
+from projections.draws import Draws
 from projections.history import History
 from projections.projection import Projection
 from projections.register import Register
@@ -20,5 +21,6 @@ def all_projections(streams: Streams, rulebook: Rulebook = RULEBOOK) -> Sequence
         CreditChanges(streams, rulebook),
         Complaints(),
         Decisions(),
+        Draws(streams),
         Supervision(streams, rulebook),
     )

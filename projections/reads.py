@@ -61,6 +61,14 @@ class DecisionFilter(NamedTuple):
     carrier: str | None = None
 
 
+class DrawsSeen(NamedTuple):
+    """Which draws a caller may see: all, those of its authority, and those that are public today."""
+
+    today: date
+    everything: bool = False
+    authority: str | None = None
+
+
 class CreditChange(NamedTuple):
     position: int
     uscc: str
@@ -126,6 +134,23 @@ class Reads(Questions):
 
     def decision_count(self, asked: DecisionFilter) -> int:
         return self._count(_DECISION_COUNT, asked._asdict())
+
+    def draws(self, seen: DrawsSeen, limit: int, before: int | None) -> list[Known]:
+        """Draws newest first, at most `limit` of them before a position."""
+        parameters = {**seen._asdict(), "limit": limit, "before": before, "draw_id": None}
+        return [_known(data, None) for (data,) in self._rows(_DRAWS, parameters)]
+
+    def draw(self, seen: DrawsSeen, draw_id: str) -> Known | None:
+        """The draw of an id, where it may be seen."""
+        parameters = {**seen._asdict(), "limit": 1, "before": None, "draw_id": draw_id}
+        return next((_known(data, None) for (data,) in self._rows(_DRAWS, parameters)), None)
+
+    def draw_count(self, seen: DrawsSeen) -> int:
+        return self._count(_DRAW_COUNT, {**seen._asdict(), "draw_id": None})
+
+    def draw_seen(self, seen: DrawsSeen, position: int) -> bool:
+        """Whether the draw at a position may be seen."""
+        return bool(self._count(_DRAW_SEEN, {**seen._asdict(), "draw_id": None, "position": position}))
 
     def timelines(self, usccs: Sequence[str], known_at: int) -> dict[str, Timeline]:
         """The credit timeline of each enterprise as known at a position; UNKNOWN throughout where nothing is known."""
@@ -280,6 +305,21 @@ SELECT event.data FROM (
 JOIN events event ON event.position = page.position ORDER BY page.position DESC
 """.replace("{which}", _WHERE_DECISION)
 _DECISION_COUNT: Final = "SELECT count(*) FROM decisions d WHERE {which}".replace("{which}", _WHERE_DECISION)
+
+_WHERE_DRAW: Final = """
+    (%(everything)s OR d.authority = %(authority)s::text OR d.public_from <= %(today)s)
+    AND (%(draw_id)s::text IS NULL OR d.draw_id = %(draw_id)s::text)
+"""
+_DRAWS: Final = """
+SELECT event.data FROM (
+    SELECT d.position FROM draws d
+    WHERE {which} AND (%(before)s::bigint IS NULL OR d.position < %(before)s::bigint)
+    ORDER BY d.position DESC LIMIT %(limit)s
+) AS page
+JOIN events event ON event.position = page.position ORDER BY page.position DESC
+""".replace("{which}", _WHERE_DRAW)
+_DRAW_COUNT: Final = "SELECT count(*) FROM draws d WHERE {which}".replace("{which}", _WHERE_DRAW)
+_DRAW_SEEN: Final = _DRAW_COUNT + " AND d.position = %(position)s"
 
 _TIMELINES: Final = """
 SELECT asked.uscc, latest.timeline FROM unnest(%(usccs)s::text[]) AS asked (uscc)

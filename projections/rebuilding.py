@@ -23,6 +23,7 @@ from projections.projection import Database, Projection
 from projections.runner import Runner
 
 USCC: Final = "uscc"
+NO_ENTERPRISE: Final = "NULL::text"
 SUBJECT: Final = "split_part(subject, ':', 2)"
 OF_COMPLAINT: Final = "(SELECT c.uscc FROM {schema}.complaints c WHERE c.complaint_id = row.complaint_id)"
 TABLES: Final[Mapping[str, Mapping[str, str]]] = {
@@ -31,6 +32,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "credit_changes": {"credit_changes": USCC},
     "complaints": {"complaints": USCC, "complaint_days": USCC, "resolutions": OF_COMPLAINT},
     "decisions": {"decisions": USCC},
+    "draws": {"draws": NO_ENTERPRISE, "licence_spans": USCC},
     "supervision": {
         "duties": SUBJECT,
         "listings": SUBJECT,

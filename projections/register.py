@@ -41,7 +41,7 @@ class Register:
                 at = batch[-1].position
                 folds = self._streams.upto(at, touched)
                 enterprises = {tag.removeprefix(TAG): facts for tag, facts in folds.items()}
-                _bring(database, table, {uscc: list(rows(uscc, facts, at)) for uscc, facts in enterprises.items()})
+                bring(database, table, {uscc: list(rows(uscc, facts, at)) for uscc, facts in enterprises.items()})
 
     def _tables(self) -> Iterator[tuple[Table, Sequence[type[Event]], Callable[[str, Facts, int], Iterable[Row]]]]:
         """Each table with the events that its rows are made from, and how."""
@@ -56,7 +56,7 @@ class Register:
             yield uscc, span.begins, ends_on, span.status.value
 
 
-def _bring(database: Database, table: Table, wanted: Mapping[str, list[Row]]) -> None:
+def bring(database: Database, table: Table, wanted: Mapping[str, list[Row]]) -> None:
     """Replaces the rows of those enterprises alone whose rows differ from the wanted ones."""
     present: dict[str, list[Row]] = {uscc: [] for uscc in wanted}
     for row in database.execute(table.select.encode(), [list(wanted)]):

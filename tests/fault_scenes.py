@@ -43,6 +43,7 @@ from given import (
     unlisted,
     voided,
 )
+from ledger.drawing import Drawing
 from ledger.entry import canonical
 from ledger.erasure import Erasure, Named
 from ledger.imports import ImportedLines
@@ -51,6 +52,7 @@ from ledger.migrations import Pool, open_pool
 from ledger.snapshots import Snapshots
 from ledger.streams import Streams
 from projections.all import all_projections
+from projections.pools import Pools
 from projections.runner import Runner
 from running import code, forget, wait_until
 from wholeness import Answer, Client, check_whole
@@ -276,6 +278,10 @@ def project(place: Place, arm: Arm) -> None:
         record_history(place.client, next(place.numbers))
         request = {"cooperation": {"uscc": code(1), "carrier": "CHINA_TELECOM"}}
         assert place.system.ledger.decide_gate(REGULATOR, "decision", request).events
+        place.system.runner.catch_up()
+        drawing = Drawing(place.system.ledger, Pools(place.system.runner).pool)
+        asked = {"drawId": "D-1", "authority": "MIIT", "count": 1, "inspectors": ["甲", "乙"]}
+        assert drawing.draw(REGULATOR, "draw", asked).events
         place.system.runner.catch_up()
     with place.looking.connection() as database, database.transaction():
         forget(database)

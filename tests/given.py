@@ -233,6 +233,7 @@ def _drawn(drawn: Drawn) -> InspectionDrawn:
         known_at=0,
         root="0" * 64,
         pool_size=len(drawn.usccs),
+        pool_root="0" * 64,
         drawn=tuple(DrawnEnterprise(uscc, "GOOD", 1, "0" * 64, ("甲", "乙")) for uscc in drawn.usccs),
     )
 

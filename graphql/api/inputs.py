@@ -15,6 +15,7 @@ from api.scalars import Date
 from domain.events import RECORDABLE, Event
 from domain.requests import REQUESTS, Checked, Request
 from domain.shape import Field, fields_of
+from domain.vocabulary import CreditStatus
 
 
 def as_sent(cls: type) -> type:
@@ -95,3 +96,16 @@ class DecideGateInput:
     idempotency_key: str
     request: GateRequest  # type: ignore[valid-type]
     as_of: Annotated[Date | None, strawberry.argument(name="asOf")] = None
+
+
+@as_sent
+@strawberry.input
+class DrawInspectionInput:
+    idempotency_key: str
+    draw_id: str
+    authority: str
+    count: int
+    provinces: list[str] | None = None
+    statuses: list[CreditStatus] | None = None
+    inspectors: list[str]
+    per_inspection: int = 2

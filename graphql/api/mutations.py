@@ -4,14 +4,15 @@ from typing import Any
 
 import strawberry
 
-from api import erasure_types, evidence
+from api import draw_types, erasure_types, evidence
 from api.context import Info
+from api.draw_types import DrawInspectionPayload
 from api.erasure_types import EraseSubjectInput, EraseSubjectPayload, HoldSubjectInput, SubjectInput, SubjectPayload
 from api.event_types import LedgerEvent, recorded_events
 from api.evidence import Receipt
 from api.fields import field, mutation
 from api.gate_types import Decision
-from api.inputs import DecideGateInput, RecordInput
+from api.inputs import DecideGateInput, DrawInspectionInput, RecordInput
 from api.reasons import RecordError, record_errors
 from api.scalars import Position
 from ledger.ledger import Recording
@@ -68,6 +69,10 @@ class Mutation:
             replayed=made.replayed,
             errors=record_errors(made.refusals, info),
         )
+
+    @mutation("Draws enterprises and inspectors at random, checkably (rulebook §9), and records the draw.")
+    def draw_inspection(self, info: Info, input: DrawInspectionInput) -> DrawInspectionPayload:
+        return draw_types.draw_inspection(info, input)
 
     @mutation(
         "Destroys the key of a data subject: its personal fields become unreadable for good, and no proof changes."

@@ -21,6 +21,8 @@ SEEN_BY: Final[dict[str, frozenset[Role]]] = {
     "Query.node": WITH_CARRIERS,
     "Query.obligations": INSIDERS,
     "Query.findings": INSIDERS,
+    "Draw.followUp": INSIDERS,
+    "Drawn.inspections": INSIDERS,
     "Enterprise.licences": INSIDERS,
     "Enterprise.numbers": WITH_CARRIERS,
     "Enterprise.accesses": WITH_CARRIERS,

@@ -4,10 +4,11 @@ from typing import Final
 
 import strawberry
 
-from api import arguments, enterprises, gate_types, rulebook_types, supervision_types
+from api import arguments, draw_types, enterprises, gate_types, rulebook_types, supervision_types
 from api.connections import Connection
 from api.context import Info
 from api.credit_types import CreditChange, CreditReport, change_of, report, reports
+from api.draw_types import Draw
 from api.enterprises import MOST_NODES, Enterprise, Node
 from api.errors import invalid
 from api.fields import field
@@ -33,8 +34,10 @@ MOST_FEED: Final = 1_000
 class Query:
     @strawberry.field
     def node(self, info: Info, id: strawberry.ID) -> Node | None:
-        check(info, "Query.node")
         kind, _, rest = str(id).partition("-")
+        if kind == "draw":
+            return draw_types.find(info, rest)
+        check(info, "Query.node")
         if kind == "enterprise":
             return enterprises.named(info, arguments.uscc(rest))
         return gate_types.find(info, str(id)) if kind == "decision" else None
@@ -188,6 +191,14 @@ class Query:
         check(info, "Query.findings")
         at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at, "supervision"))
         return supervision_types.findings_at(info, _current(info, uscc), rule, at, first, after)
+
+    @field("Null where it is not there, or not yet public and the caller is neither an auditor nor its authority.")
+    def draw(self, info: Info, draw_id: str) -> Draw | None:
+        return draw_types.find(info, draw_id)
+
+    @field("The draws that the caller may see, newest first.")
+    def draws(self, info: Info, first: int | None = 20, after: str | None = None) -> Connection[Draw]:
+        return draw_types.draws(info, first, after)
 
     @strawberry.field
     def rulebooks(self) -> list[Rulebook]:

@@ -8,14 +8,17 @@ import pytest
 
 from api.permissions import SEEN_BY
 from domain.callers import Role
+from drawing import draw
 from gating import cooperation, decide
 from given import (
     A,
     B,
+    C,
     access,
     accessed,
     complained,
     filed,
+    inspected,
     interviewed,
     licensed,
     listed,
@@ -44,6 +47,8 @@ FIELDS: Final[dict[str, str]] = {
     "Query.node": f'{{ node(id: "enterprise-{A}") {{ id }} }}',
     "Query.obligations": "{ obligations { totalCount } }",
     "Query.findings": "{ findings { totalCount } }",
+    "Draw.followUp": '{ draw(drawId: "D-1") { followUp { drawn } } }',
+    "Drawn.inspections": '{ draw(drawId: "D-1") { drawn { inspections { position } } } }',
     "Enterprise.licences": f"{{ {ENTERPRISE} {{ licences {{ licenceNo }} }} }}",
     "Enterprise.numbers": f"{{ {ENTERPRISE} {{ numbers {{ number }} }} }}",
     "Enterprise.accesses": f"{{ {ENTERPRISE} {{ accesses {{ accessId }} }} }}",
@@ -61,6 +66,9 @@ PUBLIC: Final = (
     "{ listEntries { totalCount } }",
     "{ penalties { totalCount } }",
     "{ rulebooks { version } }",
+    "{ draws { totalCount } }",
+    '{ draw(drawId: "D-1") { drawn { uscc } } }',
+    '{ node(id: "draw-D-1") { id } }',
 )
 
 
@@ -83,6 +91,9 @@ def life(database: str) -> Iterator[System]:
             interviewed(),
             punished(),
         )
+        system.known(registered(uscc=C, province="31"), licensed(uscc=C, licenceNo="L-C"))
+        draw(system, provinces=["31"])
+        system.known(inspected(uscc=C, drawId="D-1"))
         yield system
 
 

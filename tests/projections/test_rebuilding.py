@@ -10,6 +10,7 @@ from psycopg import sql
 from chance import Chance
 from domain.events import EnterpriseRenamed
 from domain.recorded import Recorded
+from drawing import draw, licensees
 from given import registered, renamed
 from ledger.streams import Streams
 from projecting import A_ROW_IN_EVERY_TABLE
@@ -72,6 +73,8 @@ def test_every_table_of_a_read_model_is_rebuilt() -> None:
 def test_a_rebuild_under_writes_equals_what_serves_and_goes_on(system: System, database: str) -> None:
     system.record(*A_ROW_IN_EVERY_TABLE)
     Chance(system, 3).happen(60)
+    system.record(*licensees([500]))
+    draw(system, count=1)
     system.settle()
     before = objects(database, system)
     done = threading.Event()

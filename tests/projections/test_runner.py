@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from chance import Chance
 from domain.recorded import Recorded
+from drawing import draw, licensees
 from given import filed, registered, renamed
 from ledger.migrations import RUNTIME_ROLE, open_pool
 from ledger.recorder import PostgresRecorder
@@ -310,7 +311,8 @@ def test_what_another_process_appended_is_seen_without_being_woken(seen: System)
 def test_batches_of_any_size_and_rebuilding_give_the_same_rows(
     system: System, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    system.record(*A_ROW_IN_EVERY_TABLE)
+    system.record(*A_ROW_IN_EVERY_TABLE, *licensees([500]))
+    draw(system, count=1)
     Chance(system, seed).happen(90)
     system.settle()
     system.runner.stop()
