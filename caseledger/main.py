@@ -212,20 +212,41 @@ def verify(
 @app.command()
 def export(
     out: Annotated[Path, typer.Option(metavar="PATH", help="A name that is free.")],
-    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Format: evidence.")] = "evidence",
+    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Format: evidence, draw.")] = "evidence",
     after: Annotated[int, typer.Option(metavar="POSITION", min=0, help="Only the entries after this position.")] = 0,
     upto: Annotated[
         int | None,
         typer.Option(metavar="POSITION", min=1, help="Up to the last checkpoint that is not beyond this position."),
     ] = None,
+    draw: Annotated[str | None, typer.Option(metavar="ID", help="With --format draw: the draw.")] = None,
     machine: Machine = False,
 ) -> None:
-    """Write the entries, their checkpoints and the public key into a folder that anyone can verify."""
-    from caseledger import verifying
+    """Write what proves the ledger, or one draw, with the public key, for anyone to verify."""
+    from caseledger import drawing, verifying
 
-    if format_ != "evidence":
-        raise typer.TyperException(f"--format is evidence; got {format_}")
+    if format_ not in ("evidence", "draw"):
+        raise typer.TyperException(f"--format is evidence or draw; got {format_}")
+    if (draw is not None) != (format_ == "draw"):
+        raise typer.TyperException("--format draw and --draw ID are given together")
+    if draw is not None:
+        drawing.export_draw(read_settings(), draw, out, machine)
+        return
     verifying.export_evidence(read_settings(), out, after, upto, machine)
+
+
+@app.command("verify-draw")
+def verify_draw(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of `export --format draw`.")],
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="The ledger's verifier key, or a file of it; by default the file's."),
+    ] = None,
+    machine: Machine = False,
+) -> int:
+    """Make a draw again from its evidence, without any database; exit 1 with the first line that does not hold."""
+    from caseledger import drawing
+
+    return 0 if drawing.verify_draw(file, key, machine) else FAILED
 
 
 Phone = Annotated[

@@ -103,7 +103,7 @@ def _projections(database: Database) -> list[tuple[str, int]]:
 
 
 def _of_folder(folder: Path, key: str | None, checkpoint: Path | None, machine: bool) -> Verified:
-    verifier = _key(key) if key else evidence_key(folder)
+    verifier = given_key(key) if key else evidence_key(folder)
     if not key and not machine:
         note(
             f"The folder names the key {verifier}: compare it with the one that the ledger publishes, or give it by --key."
@@ -114,7 +114,8 @@ def _of_folder(folder: Path, key: str | None, checkpoint: Path | None, machine: 
     return Verified(signed, verifier, evidence_edge(folder).size)
 
 
-def _key(given: str) -> Verifier:
+def given_key(given: str) -> Verifier:
+    """The ledger's key that an option gives. Raises CannotVerify."""
     with suppress(MalformedKey):
         verifier = Verifier.given(given)
         if verifier.key_type is KeyType.ED25519:

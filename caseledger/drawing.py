@@ -1,0 +1,94 @@
+"""`caseledger export --format draw` and `caseledger verify-draw`."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from caseledger.errors import CannotVerify
+from caseledger.reporting import as_json, note
+from caseledger.settings import Settings
+from caseledger.verifying import given_key
+from caseledger.wiring import open_to_look
+from ledger import draw_evidence
+from ledger.draw_evidence import LONGEST_LINE, BrokenLine, ProvedDraw
+from ledger.evidence import NoEvidence
+
+
+def export_draw(settings: Settings, draw_id: str, out: Path, machine: bool) -> None:
+    """Writes the evidence of a draw into a new file, whole or not at all."""
+    if out.exists():
+        raise CannotVerify(f"{out} exists already: give a name that is free.")
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        with open_to_look(settings) as pool, beside.open("xb") as file:
+            size = sum(file.write(line + b"\n") > 0 for line in draw_evidence.draw_evidence(pool, draw_id)) - 1
+            file.flush()
+            os.fsync(file.fileno())
+        beside.rename(out)
+    except NoEvidence as wrong:
+        raise CannotVerify(str(wrong)) from None
+    except OSError as error:
+        raise CannotVerify(
+            f"{out} cannot be written ({error.strerror}): give a place that this user may write."
+        ) from None
+    finally:
+        beside.unlink(missing_ok=True)
+    if machine:
+        as_json({"out": str(out), "drawId": draw_id, "poolSize": size})
+    else:
+        note(
+            f"The draw {draw_id} from {size} enterprises is in {out}; verify it with `caseledger verify-draw`. Hand it to "
+            "the public only once the draw is public: `draw(drawId)` shows it to callers without a key then."
+        )
+
+
+def verify_draw(file: Path, key: str | None, machine: bool) -> bool:
+    """Draws again from the file alone and prints what holds. Raises CannotVerify for what cannot be looked at."""
+    verifier = given_key(key) if key else None
+    try:
+        with file.open("rb") as opened:
+            proved = draw_evidence.verify_draw(_lines(opened), verifier)
+    except BrokenLine as broken:
+        if machine:
+            as_json({"holds": False, "line": broken.line, "why": broken.why})
+        else:
+            note(str(broken))
+        return False
+    except NoEvidence as wrong:
+        raise CannotVerify(str(wrong)) from None
+    except OSError as error:
+        raise CannotVerify(f"{file} cannot be read ({error.strerror}).") from None
+    if verifier is None and not machine:
+        note(
+            f"The file names the key {proved.verifier}: compare it with the one that the ledger publishes, or give it by --key."
+        )
+    _print(proved, machine)
+    return True
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    while line := file.readline(LONGEST_LINE):
+        yield line
+
+
+def _print(proved: ProvedDraw, machine: bool) -> None:
+    event = proved.event
+    if machine:
+        as_json(
+            {
+                "holds": True,
+                "drawId": event.draw_id,
+                "poolSize": event.pool_size,
+                "drawn": [each.uscc for each in event.drawn],
+                "size": proved.checkpoint.size,
+                "rootHash": proved.checkpoint.root.hex(),
+                "verifier": str(proved.verifier),
+            }
+        )
+    else:
+        print(
+            f"The draw {event.draw_id} of {len(event.drawn)} out of {event.pool_size} enterprises holds: position "
+            f"{proved.recorded.position}, signed by {proved.verifier}.",
+            flush=True,
+        )
