@@ -148,9 +148,10 @@ class Reads(Questions):
     def draw_count(self, seen: DrawsSeen) -> int:
         return self._count(_DRAW_COUNT, {**seen._asdict(), "draw_id": None})
 
-    def draw_seen(self, seen: DrawsSeen, position: int) -> bool:
-        """Whether the draw at a position may be seen."""
-        return bool(self._count(_DRAW_SEEN, {**seen._asdict(), "draw_id": None, "position": position}))
+    def draws_seen(self, seen: DrawsSeen, positions: Sequence[int]) -> set[int]:
+        """Those of the positions whose draws may be seen."""
+        parameters = {**seen._asdict(), "draw_id": None, "positions": list(positions)}
+        return {position for (position,) in self._rows(_DRAWS_SEEN, parameters)}
 
     def timelines(self, usccs: Sequence[str], known_at: int) -> dict[str, Timeline]:
         """The credit timeline of each enterprise as known at a position; UNKNOWN throughout where nothing is known."""
@@ -319,7 +320,9 @@ SELECT event.data FROM (
 JOIN events event ON event.position = page.position ORDER BY page.position DESC
 """.replace("{which}", _WHERE_DRAW)
 _DRAW_COUNT: Final = "SELECT count(*) FROM draws d WHERE {which}".replace("{which}", _WHERE_DRAW)
-_DRAW_SEEN: Final = _DRAW_COUNT + " AND d.position = %(position)s"
+_DRAWS_SEEN: Final = """
+SELECT d.position FROM draws d WHERE {which} AND d.position = ANY (%(positions)s::bigint[])
+""".replace("{which}", _WHERE_DRAW)
 
 _TIMELINES: Final = """
 SELECT asked.uscc, latest.timeline FROM unnest(%(usccs)s::text[]) AS asked (uscc)

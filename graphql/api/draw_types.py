@@ -15,9 +15,9 @@ from api.fields import field
 from api.permissions import check
 from api.reasons import RecordError, record_errors
 from api.scalars import USCC, Date, DateTime, Position
+from api.seen import draws_seen_by
 from domain import draws as rules
 from domain import register
-from domain.callers import Caller, Role
 from domain.draws import Inspection
 from domain.events import DrawnEnterprise, InspectionDrawn
 from domain.facts import Facts, Moment
@@ -25,7 +25,6 @@ from domain.recorded import Recorded
 from domain.vocabulary import CreditStatus, ObligationState, Violation
 from ledger.drawing import Drawing
 from projections.pools import Pools, PoolStands
-from projections.reads import DrawsSeen
 
 MOST_DRAWS: Final = 100
 
@@ -211,24 +210,16 @@ def find(info: Info, draw_id: str) -> Draw | None:
     """The draw of that id, where the caller may see it."""
     info.context.settle("draws")
     # No id holds a control character, and none is looked up: the database cannot hold them either.
-    known = info.context.reads.draw(seen_by(info), draw_id) if draw_id.isprintable() else None
+    known = info.context.reads.draw(draws_seen_by(info), draw_id) if draw_id.isprintable() else None
     return _page(info, [known.recorded])[0] if known else None
 
 
 def draws(info: Info, first: int | None, after: str | None) -> Connection[Draw]:
     size, before = arguments.page_size(first, MOST_DRAWS, 20), arguments.decode_position(after)
     info.context.settle("draws")
-    reads, seen = info.context.reads, seen_by(info)
+    reads, seen = info.context.reads, draws_seen_by(info)
     found = _page(info, [known.recorded for known in reads.draws(seen, size + 1, before)])
     return Connection[Draw].of(found, _cursor, size, after, lambda: reads.draw_count(seen))
-
-
-def seen_by(info: Info) -> DrawsSeen:
-    """Auditors see every draw, regulators those of their authority (MIIT all), everyone those that are public (§8)."""
-    caller: Caller = info.context.caller
-    regulator = caller.role is Role.REGULATOR
-    everything = caller.role is Role.AUDITOR or (regulator and caller.authority in (None, "MIIT"))
-    return DrawsSeen(info.context.today, everything, caller.authority if regulator else None)
 
 
 def _page(info: Info, made: Sequence[Recorded]) -> list[Draw]:

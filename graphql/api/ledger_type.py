@@ -12,7 +12,8 @@ from api.evidence import Checkpoint, Receipt
 from api.fields import field
 from api.permissions import check
 from api.scalars import USCC, Position
-from api.seen import may_see_event
+from api.seen import may_see_event, without_unseen
+from projections.reads import Known
 
 MOST_EVENTS: Final = 1_000
 
@@ -37,17 +38,17 @@ class Ledger:
         place = arguments.position(after, "after")
         named = arguments.uscc(uscc) if uscc is not None else None
         arguments.event_types(types)
-        info.context.settle("history")
+        info.context.settle("history", "draws")
         if named:
             info.context.require_current(named)
-        return events_of(info, info.context.reads.events(place, size, types, named))
+        return events_of(info, _page(info, place, size, types, named))
 
     @strawberry.field
     def event(self, info: Info, position: Position) -> LedgerEvent | None:
         check(info, "Ledger.event")
         place = arguments.position(position, "position")
-        info.context.settle("history")
-        found = info.context.reads.at([place])
+        info.context.settle("history", "draws")
+        found = without_unseen(info, info.context.reads.at([place]))
         return next(iter(events_of(info, found)), None)
 
     @field("The newest signed checkpoint; null until the first event is sealed.")
@@ -67,3 +68,15 @@ class Ledger:
         self, info: Info, begins: Annotated[Position, strawberry.argument(name="from")], to: Position
     ) -> list[str]:
         return evidence.consistency(info, arguments.position(begins, "from"), arguments.position(to, "to"))
+
+
+def _page(info: Info, after: int, size: int, types: list[str] | None, uscc: str | None) -> list[Known]:
+    """The next events that the caller may see; a page is full wherever more of them follow."""
+    found: list[Known] = []
+    while len(found) < size:
+        page = info.context.reads.events(after, size, types, uscc)
+        found += without_unseen(info, page)
+        if len(page) < size:
+            break
+        after = page[-1].position
+    return found[:size]

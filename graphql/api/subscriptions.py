@@ -1,6 +1,6 @@
 """Subscription: the ledger's events and the changes of credit after a position, then live."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from typing import Final
 
@@ -14,6 +14,9 @@ from api.event_types import LedgerEvent, event_of, readable
 from api.fields import subscription
 from api.permissions import check
 from api.scalars import USCC, Position
+from api.seen import without_unseen
+from domain.events import InspectionDrawn
+from projections.reads import Known
 
 MOST_CODES: Final = 1_000
 
@@ -61,11 +64,15 @@ async def _events(
     context = info.context
     async for batch in context.feeds.events(after, types, uscc):
         # Opened for each reader when it is sent, and nowhere kept: what was erased meanwhile stays closed.
-        opens = context.caller.sees_personal
-        known = await context.feeds.in_thread(partial(readable, info, batch)) if opens else batch
+        looks = context.caller.sees_personal or any(isinstance(e.recorded.event, InspectionDrawn) for e in batch)
+        known = await context.feeds.in_thread(partial(_shown, info, batch)) if looks else batch
         for each in known:
             context.place.under_way = each.position
             yield event_of(each)
+
+
+def _shown(info: Info, batch: Sequence[Known]) -> list[Known]:
+    return readable(info, without_unseen(info, batch))
 
 
 async def _changes(info: Info, after: int, usccs: frozenset[str] | None) -> AsyncGenerator[CreditChange, None]:
