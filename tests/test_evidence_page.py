@@ -37,7 +37,8 @@ def root() -> bytes:
 
 def test_the_page_shows_each_artefact_once() -> None:
     assert set(BLOCKS) == {
-        "entry 6", "leaf 6", "checkpoint", "verifier", "witness", "cosignature", "receipt 5", "edge 6", "entry 7"
+        "entry 6", "leaf 6", "checkpoint", "verifier", "witness", "cosignature", "receipt 5", "edge 6", "entry 7",
+        "pool line",
     }  # fmt: skip
 
 
@@ -107,3 +108,8 @@ def test_the_edge_and_the_entries_after_it_lead_to_the_signed_root() -> None:
 def test_what_was_erased_is_named_by_its_random_id() -> None:
     subject = json.loads(BLOCKS["entry 7"])["data"]["subject"]
     assert json.loads(BLOCKS["entry 6"])["data"]["complainantPhone"].startswith(f"sealed:1:{subject}:")
+
+
+def test_the_line_of_a_pool_is_canonical() -> None:
+    written = json.dumps(json.loads(BLOCKS["pool line"]), sort_keys=True, separators=(",", ":"))
+    assert written == BLOCKS["pool line"].removesuffix("\n")

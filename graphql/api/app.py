@@ -95,7 +95,7 @@ def create_app(
             Route("/healthz", _healthy),
             Route("/readyz", ready),
             Route("/metrics", metrics),
-            *TiledLog(proofs, Tiles(pool), keys.caller, witnesses).routes,
+            *TiledLog(proofs, Tiles(pool), keys.caller, lambda: ledger.today, witnesses).routes,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[kept],

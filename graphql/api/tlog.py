@@ -6,6 +6,7 @@ clear, for keys with personal:read. A tile never changes and may be kept for eve
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -18,6 +19,8 @@ from api.http import BadRequest, caller_in, unexpected
 from api.media import language_of
 from api.permissions import INSIDERS
 from domain.callers import Caller, Role
+from domain.draws import PUBLIC_AFTER, speaks_for
+from domain.events import InspectionDrawn
 from domain.text import Text
 from ledger.entry import opened
 from ledger.merkle import ENTRIES, LONGEST_BUNDLED_ENTRY, Tile, entry_bundle
@@ -51,6 +54,7 @@ class TiledLog:
     proofs: Proofs
     tiles: Tiles
     caller_of: Callable[[str], Caller | None]
+    today: Callable[[], date]
     witnesses: Sequence[Verifier] = ()
 
     @property
@@ -100,6 +104,7 @@ class TiledLog:
         if entries is None:
             raise _uncovered(asked)
         _check_personal(entries, caller)
+        _check_draws(entries, caller, self.today())
         _check_lengths(entries, asked.span.start + 1)
         return _given(entry_bundle(entries), TILE, f"private, {FOR_EVER}", vary="Authorization")
 
@@ -184,6 +189,23 @@ def _check_personal(entries: Iterable[bytes], caller: Caller) -> None:
             Text(
                 "该组条目含个人信息；请使用有 personal:read 的密钥",
                 "An entry of this bundle holds personal fields; use a key with the scope personal:read",
+            ),
+        )
+
+
+def _check_draws(entries: Iterable[bytes], caller: Caller, today: date) -> None:
+    """Refuses entries of another authority's draws, until they are public whatever was inspected."""
+    if caller.role is Role.AUDITOR:
+        return
+    draws = (drawn for entry in entries if isinstance(drawn := opened(entry).event, InspectionDrawn))
+    if any(not speaks_for(caller, drawn.authority) and today < drawn.as_of + PUBLIC_AFTER for drawn in draws):
+        raise BadRequest(
+            403,
+            "FORBIDDEN",
+            Text(
+                f"该组条目含其他机构未满 {PUBLIC_AFTER.days} 天的抽取；请使用该机构或审计方的密钥，或查询更窄的条目组",
+                f"An entry of this bundle is another authority's draw of less than {PUBLIC_AFTER.days} days ago; use a key "
+                "of that authority or of an auditor, or ask for narrower bundles",
             ),
         )
 

@@ -295,3 +295,13 @@ def test_the_event_of_a_draw_is_seen_where_the_draw_is_and_left_out_elsewhere(in
     inside.clock.now += timedelta(days=180)
     for key in ("shanghai", None):
         assert inside.codes(receipt % (head - 1), key=key) == []
+
+
+def test_a_bundle_of_entries_is_not_given_to_another_authority_while_it_holds_a_draw(inside: System) -> None:
+    def status(key: str) -> int:
+        path = f"/tlog/tile/entries/000.p/{inside.head}"
+        return inside.http.get(path, headers=inside.bearer(key)).status_code
+
+    assert [status(key) for key in (*INSIDE, "shanghai")] == [200, 200, 200, 403]
+    inside.clock.now += timedelta(days=180)
+    assert status("shanghai") == 200
