@@ -285,11 +285,11 @@ def test_the_event_of_a_draw_is_seen_where_the_draw_is_and_left_out_elsewhere(in
     head = inside.head
     events = "{ ledger { events(after: %d, first: %d) { position } event(position: %d) { type } } }"
     receipt = "{ ledger { receipt(position: %d) { position } } }"
-    for key, seen in (*((key, True) for key in INSIDE), ("shanghai", False)):
-        found = inside.ask(events % (head - 3, 2, head - 1), key=key)["ledger"]
+    for holder, seen in (*((each, True) for each in INSIDE), ("shanghai", False)):
+        found = inside.ask(events % (head - 3, 2, head - 1), key=holder)["ledger"]
         assert [each["position"] for each in found["events"]] == ([head - 2, head - 1] if seen else [head - 2, head])
         assert (found["event"] is not None) is seen
-        assert inside.codes(receipt % (head - 1), key=key) == ([] if seen else ["FORBIDDEN"])
+        assert inside.codes(receipt % (head - 1), key=holder) == ([] if seen else ["FORBIDDEN"])
     assert inside.codes(receipt % head, key="shanghai") == []
     assert inside.codes(receipt % (head - 1), key=None) == ["FORBIDDEN"]
     inside.clock.now += timedelta(days=180)
