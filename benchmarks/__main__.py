@@ -14,7 +14,7 @@ BENCHMARKS: Final = {
     "append": "benchmarks.append",
     "verify": "benchmarks.verify",
     "million": "benchmarks.million",
-    "draws": "benchmarks.draws",
+    "draw": "benchmarks.draws",
 }
 """The module of each benchmark, by its name."""
 

@@ -49,7 +49,7 @@ def run() -> Iterator[Result]:
         file = system.settings.home / "draw.jsonl"
         file.write_bytes(b"".join(line + b"\n" for line in draw_evidence(system.pool, "D-1")))
         yield Comparison(
-            name="verify-draw",
+            name="draw-verify",
             unit="s",
             ours=lambda: _verified(file, enterprises),
             against="SHA-256 of the same lines",

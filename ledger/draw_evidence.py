@@ -25,6 +25,7 @@ from domain import credit, register
 from domain.draws import DrawRequest, Member, drawn, parse_draw, pool_line, tickets, version_on
 from domain.events import InspectionDrawn
 from domain.facts import Facts, Moment
+from domain.identifiers import sha256
 from domain.recorded import Recorded
 from domain.vocabulary import CreditStatus
 from ledger.drawing import pool_root
@@ -32,7 +33,7 @@ from ledger.entry import canonical, data_of, opened
 from ledger.evidence import NoEvidence
 from ledger.merkle import leaf_hash, node_hash, verify_consistency, verify_inclusion
 from ledger.migrations import Pool
-from ledger.notes import Checkpoint, MalformedKey, MalformedNote, UnverifiedNote, Verifier, open_checkpoint
+from ledger.notes import Checkpoint, KeyType, MalformedKey, MalformedNote, UnverifiedNote, Verifier, open_checkpoint
 from ledger.recorder import PostgresRecorder
 from ledger.streams import Streams
 from ledger.tree import Proofs
@@ -190,8 +191,10 @@ def _verified_header(line: bytes, given: Verifier | None) -> tuple[ProvedDraw, D
     try:
         header = msgspec.json.decode(line, type=_Header)
         verifier = given or Verifier.parse(header.verifier)
+        if verifier.key_type is not KeyType.ED25519:
+            raise MalformedKey("a witness's key")
         signed = open_checkpoint(header.checkpoint.encode(), verifier.name, verifier).checkpoint
-    except (msgspec.MsgspecError, MalformedKey):
+    except (msgspec.MsgspecError, MalformedKey, UnicodeEncodeError):
         raise NoEvidence(
             "The file is no evidence of a draw: line 1 is not the head that `caseledger export` writes."
         ) from None
@@ -270,8 +273,10 @@ def _prove(proved: list[tuple[int, int, bytes]], leaf: bytes, proof: Sequence[by
 
 
 def _known(recorded: Recorded) -> _Known:
+    """What an entry says of a draw. Raises ValueError, AssertionError where it is none that could be made."""
     event = recorded.event
     assert isinstance(event, InspectionDrawn)
+    sha256(event.root), sha256(event.pool_root)
     request, _ = parse_draw(event.request)
     if request is None or (request.draw_id, request.authority) != (event.draw_id, event.authority):
         raise ValueError("the request of a draw is not one that could be asked")

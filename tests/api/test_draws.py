@@ -10,6 +10,7 @@ from drawing import INSPECTORS, draw, drawn_naively, licensees, refused
 from given import TODAY, ended, inspected, interviewed, listed, ordered, registered, voided
 from naive.tree import root_of
 from running import System, at_once, code
+from subscribing import EVENTS, streaming
 
 DRAWS = "{ draws { totalCount edges { node { drawId } } pageInfo { hasNextPage } } }"
 SEEN = '{ draw(drawId: "D-1") { drawId } }'
@@ -305,3 +306,16 @@ def test_a_bundle_of_entries_is_not_given_to_another_authority_while_it_holds_a_
     assert [status(key) for key in (*INSIDE, "shanghai")] == [200, 200, 200, 403]
     inside.clock.now += timedelta(days=180)
     assert status("shanghai") == 200
+
+
+def test_a_subscriber_is_told_of_the_draws_that_it_may_see(inside: System) -> None:
+    inside.known(registered(uscc=code(60)))
+    drawn, after = inside.head - 1, {"after": inside.head - 3}
+    for holder, seen in (("beijing", True), ("auditor", True), ("shanghai", False)):
+        with streaming(inside.url, EVENTS, after, headers=inside.bearer(holder)) as stream:
+            found = [each["position"] for each in stream.results(3 if seen else 2)]
+            assert found == ([drawn - 1, drawn, drawn + 1] if seen else [drawn - 1, drawn + 1])
+            draw(inside, key="beijing", authority="CA-11", drawId=f"D-{holder}")
+            (later,) = inside.record(listed("2026-05-01", uscc=code(60), entryId=holder))
+            assert [each["position"] for each in stream.results(1)] == [later.position - seen]
+        after, drawn = {"after": inside.head - 3}, inside.head - 1

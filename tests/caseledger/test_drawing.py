@@ -15,7 +15,7 @@ from domain.callers import Caller, Role
 from drawing import INSPECTORS, licensees
 from given import listed, registered, voided
 from ledger.drawing import Drawing
-from ledger.notes import Signer
+from ledger.notes import Cosigner, Signer
 from naive.tree import path_of
 from projections.pools import Pools
 from running import code
@@ -146,6 +146,21 @@ def test_whatever_is_changed_is_named_by_its_line(placed: Ran, evidence: Path, c
     assert why in placed.err
     assert placed("verify-draw", "draw.jsonl", "--json") == 1
     assert json.loads(placed.out)["line"] == line
+
+
+@pytest.mark.parametrize("line", [b"", b"[]\n", b'{"entry": 1}\n', b"\xff\xfe\n", b'{"holds": true}\n'])
+def test_a_file_that_is_none_is_told_from_one_that_does_not_hold(placed: Ran, evidence: Path, line: bytes) -> None:
+    evidence.write_bytes(line)
+    assert placed("verify-draw", "draw.jsonl") == 2
+    assert placed.err.startswith("The file is no evidence of a draw")
+
+
+def test_a_witness_is_not_taken_for_the_ledger(placed: Ran, evidence: Path) -> None:
+    lines = [json.loads(line) for line in evidence.read_text().splitlines()]
+    lines[0]["verifier"] = str(Cosigner.generate("witness.example").verifier)
+    evidence.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    assert placed("verify-draw", "draw.jsonl") == 2
+    assert placed.err.startswith("The file is no evidence of a draw")
 
 
 def test_another_key_does_not_hold(placed: Ran, evidence: Path) -> None:
