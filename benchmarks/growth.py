@@ -60,7 +60,7 @@ class Country:
     def median(self, query: str, variables: Callable[["Country"], Mapping[str, Any]]) -> float:
         """The median time of a question, in milliseconds."""
         taken = []
-        for _ in range(ASKED):
+        for _ in range(scaled(ASKED)):
             asked = {"query": query, "variables": variables(self)}
             begun = perf_counter()
             body = self.client.post("/graphql", json=asked).json()
@@ -69,7 +69,7 @@ class Country:
         return median(taken)
 
     def code(self) -> str:
-        return code(self.chance.randrange(1, self.events // EVENTS_PER_ENTERPRISE))
+        return code(self.chance.randrange(1, self.events // EVENTS_PER_ENTERPRISE + 2))
 
     @property
     def memory(self) -> float:
