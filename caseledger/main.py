@@ -121,7 +121,7 @@ def rebuild(
 @app.command()
 def status(machine: Machine = False) -> None:
     """Show the database, the head of the ledger and how far each projection is."""
-    from caseledger.status import status_of
+    from caseledger.status import of_other_versions, status_of
 
     with open_system(read_settings()) as system:
         found = status_of(system)
@@ -131,8 +131,10 @@ def status(machine: Machine = False) -> None:
     print(
         f"database  {found['database']} (PostgreSQL {found['postgresql']})\nhead      {found['head']}\nsealed    {found['sealed']}"
     )
-    rows = [(each["name"], each["position"], each["lag"]) for each in found["projections"]]
-    as_table(("projection", "position", "lag"), rows, of="projections")
+    rows = [(each["name"], each["position"], each["lag"], each["version"]) for each in found["projections"]]
+    as_table(("projection", "position", "lag", "version"), rows, of="projections")
+    for sentence in of_other_versions(found):
+        print(sentence)
     for each in found["stopped"]:
         print(f"{each['projection']} is stopped since {each['why']}; mend the program, then `caseledger rebuild`.")
     if found["parked"]:

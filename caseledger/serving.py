@@ -26,6 +26,8 @@ from caseledger.listening import BACKLOG, AnnouncedServer, Stopped, open_socket,
 from caseledger.logs import configure_logs, where
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
+from projections.all import all_projections
+from projections.upgrading import upgrading
 
 GRACE_SECONDS: Final = 30
 """Longest time that requests which were accepted have to come to their end."""
@@ -130,7 +132,11 @@ def _run(
     gc.freeze()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent, server), daemon=True).start()
-    with collecting(system.pool, system.settings.witnesses, system.settings.witness_seconds):
+    build = partial(all_projections, rulebook=system.ledger.rulebook)
+    with (
+        collecting(system.pool, system.settings.witnesses, system.settings.witness_seconds),
+        upgrading(system.runner, build),
+    ):
         server.run([listener])
 
 

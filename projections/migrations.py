@@ -25,8 +25,10 @@ _OBJECTS: Final = (
 )
 
 _PARKING: Final = ("parked", "projections_stopped")
+_VERSIONS: Final = ("projections_version",)
 
 PROJECTION_MIGRATIONS: Final = (
     Migration("projections_0001", tuple(_SQL / f"{name}.sql" for name in _OBJECTS)),
     Migration("projections_0002", tuple(_SQL / f"{name}.sql" for name in _PARKING)),
+    Migration("projections_0003", tuple(_SQL / f"{name}.sql" for name in _VERSIONS)),
 )

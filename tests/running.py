@@ -72,7 +72,7 @@ READ_MODELS: Final = tuple(
     file.stem
     for migration in PROJECTION_MIGRATIONS
     for file in migration.files
-    if file.stem not in ("projections", "parked", "projections_stopped")
+    if file.stem not in ("projections", "parked", "projections_stopped", "projections_version")
 )
 _ROWS: Final = "SELECT to_jsonb(row) - 'id' FROM {} AS row"
 

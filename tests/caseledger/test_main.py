@@ -13,6 +13,7 @@ from caseledger.settings import Settings
 from commanding import Ran
 from domain.callers import Role
 from given import registered, renamed
+from projections.register import Register
 
 COMMANDS = (
     ["serve"],
@@ -153,10 +154,31 @@ def test_status_shows_database_head_and_projections(placed: Ran) -> None:
     assert found["head"] == 4
     assert found["postgresql"].startswith("18.")
     assert found["database"].startswith("database caseledger on ")
-    assert {"name": "register", "position": 0, "lag": 4} in found["projections"]
+    register = {"name": "register", "position": 0, "lag": 4, "version": Register.version}
+    assert register | {"program_version": Register.version} in found["projections"]
     assert placed("status") == 0
     assert re.search(r"^head +4$", placed.out, re.MULTILINE)
-    assert re.search(r"^register +0 +4 *$", placed.out, re.MULTILINE)
+    assert re.search(rf"^register +0 +4 +{Register.version} *$", placed.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"), [(-1, "`caseledger serve` makes it anew beside"), (1, "the newer program brings it on")]
+)
+def test_status_says_what_to_do_about_tables_of_another_version(
+    placed: Ran, settings: Settings, database: str, other: int, said: str
+) -> None:
+    assert placed("rebuild") == 0
+    version = Register.version + other
+    with psycopg.connect(database, options=f"-c search_path={settings.schema}") as owner:
+        owner.execute("UPDATE projections SET version = %s WHERE name = 'register'", [version])
+    (register,) = [each for each in placed.json("status")["projections"] if each["name"] == "register"]
+    assert (register["version"], register["program_version"]) == (version, Register.version)
+    assert placed("status") == 0
+    assert f"register is of version {version} and this program has {Register.version}: {said}" in placed.out
+    assert placed.out.count("this program has") == 1
+    assert placed("rebuild", "register") == 0
+    assert placed("status") == 0
+    assert "this program has" not in placed.out
 
 
 def test_status_lists_what_is_parked_and_what_is_stopped(placed: Ran, settings: Settings, database: str) -> None:
