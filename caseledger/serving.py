@@ -26,6 +26,7 @@ from caseledger.listening import BACKLOG, AnnouncedServer, Stopped, open_socket,
 from caseledger.logs import configure_logs, where
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
+from ledger.background import background
 
 GRACE_SECONDS: Final = 30
 """Longest time that requests which were accepted have to come to their end."""
@@ -134,7 +135,8 @@ def _run(
     gc.set_threshold(GARBAGE)
     if parent is not None:
         threading.Thread(target=_follow, args=(parent, server), daemon=True).start()
-    with collecting(system.pool, system.settings.witnesses, system.settings.witness_seconds):
+    witnesses, seconds = system.settings.witnesses, system.settings.witness_seconds
+    with background([system.keys.write_uses]), collecting(system.pool, witnesses, seconds):
         server.run([listener])
 
 
