@@ -60,6 +60,7 @@ def graphql_app(system: System) -> Starlette:
             per_process=system.settings.subscriptions,
             queue=system.settings.subscription_queue,
         ),
+        trust=system.settings.trust,
     )
 
 

@@ -37,6 +37,7 @@ from ledger.notes import Signer, Verifier
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
 from ledger.tree import LedgerTree
+from ledger.trust import Trust
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
@@ -277,6 +278,7 @@ def running(
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
     master: str | None = None,
+    trust: Trust | None = None,
 ) -> Iterator[System]:
     """A system on a migrated schema; its rulebook versions are adopted and its read models know them."""
     clock = Clock()
@@ -291,7 +293,14 @@ def running(
         ledger.adopt()
         runner = Runner(pool, recorder, all_projections(ledger.streams))
         app = create_app(
-            ledger=ledger, pool=pool, sealer=sealer, keys=keys, runner=runner, witnesses=witnesses, limits=limits
+            ledger=ledger,
+            pool=pool,
+            sealer=sealer,
+            keys=keys,
+            runner=runner,
+            witnesses=witnesses,
+            limits=limits,
+            trust=trust,
         )
         runner.start()
         try:
@@ -311,9 +320,10 @@ def started(
     signer: Signer | None = None,
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
+    trust: Trust | None = None,
 ) -> Iterator[System]:
     """A system on a schema of its own, signed by a key of its own where none is given."""
-    with fresh(conninfo) as schema, running(conninfo, schema, signer, witnesses, limits) as system:
+    with fresh(conninfo) as schema, running(conninfo, schema, signer, witnesses, limits, trust=trust) as system:
         yield system
 
 

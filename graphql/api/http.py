@@ -218,8 +218,8 @@ def caller_of_header(sent: str | None, caller_of: Callable[[str], Caller | None]
             401,
             "UNAUTHENTICATED",
             Text(
-                "密钥无效或已撤销；请以 Authorization: Bearer KEY 发送有效密钥",
-                "The key is not valid or was revoked; send a valid one as Authorization: Bearer KEY",
+                "密钥或令牌无效、已过期或已撤销；请以 Authorization: Bearer KEY 发送有效的一个",
+                "The key or token is not valid, has expired or was revoked; send a valid one as Authorization: Bearer KEY",
             ),
         )
     return caller, key.strip()
