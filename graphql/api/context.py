@@ -12,6 +12,7 @@ from api.errors import stale
 from domain.callers import Caller
 from domain.facts import Facts
 from domain.identifiers import legal_date_of
+from domain.matrix import FIELDS, Reach
 from domain.text import Language
 from ledger.erasure import Erasure
 from ledger.ledger import Ledger, Recording
@@ -108,7 +109,7 @@ class Context:
             self._memo.pop("settled parked", None)
         for each in standing:
             if each.stopped and each.name in names:
-                raise stale(each.stopped)
+                raise stale(each.stopped, self._sees_events)
         self._memo["parked"] = self.once("settled parked", self.runner.parking.parked)
         self.reads_rows = True
         return reached
@@ -123,4 +124,8 @@ class Context:
         """Raises ApiError STALE where one of these enterprises stands still in any read model."""
         for parked in self.parked:
             if parked.uscc in usccs:
-                raise stale(parked)
+                raise stale(parked, self._sees_events)
+
+    @property
+    def _sees_events(self) -> bool:
+        return self.caller.reach(FIELDS["Ledger.events"]) is Reach.ALL

@@ -14,11 +14,10 @@ from api.errors import invalid
 from api.event_types import LedgerEvent, event_of, readable
 from api.fields import field
 from api.pages import Page
-from api.permissions import check
+from api.permissions import own_only
 from api.scalars import USCC, Date, Position, ServiceNumber
 from api.supervision_types import Finding, Obligation
 from domain import register
-from domain.callers import Role
 from domain.facts import Facts, Moment
 from domain.register import AccessState
 from domain.vocabulary import Area, Directions, LicenceRoute, ObligationState
@@ -140,13 +139,11 @@ class Enterprise(Node):
 
     @strawberry.field
     def licences(self, info: Info) -> list[Licence]:
-        check(info, "Enterprise.licences")
         return [Licence(held=held) for held in register.licences(self.facts, self.at)]
 
     @strawberry.field
     def numbers(self, info: Info) -> list[NumberFiling]:
-        check(info, "Enterprise.numbers")
-        caller = info.context.caller
+        carrier, own = info.context.caller.carrier, own_only(info, "Enterprise.numbers")
         return [
             NumberFiling(
                 number=ServiceNumber(filing.filed.event.number),
@@ -158,17 +155,16 @@ class Enterprise(Node):
                 position=Position(filing.filed.position),
             )
             for filing, withdrawn_on in register.filings(self.facts, self.at)
-            if caller.role is not Role.CARRIER or caller.carrier in filing.carriers
+            if not own or carrier in filing.carriers
         ]
 
     @strawberry.field
     def accesses(self, info: Info) -> list[Access]:
-        check(info, "Enterprise.accesses")
-        caller = info.context.caller
+        carrier, own = info.context.caller.carrier, own_only(info, "Enterprise.accesses")
         return [
             _access(held, held.state)
             for held in register.accesses(self.facts, self.at)
-            if caller.role is not Role.CARRIER or caller.carrier == held.granted.event.carrier
+            if not own or carrier == held.granted.event.carrier
         ]
 
     @field("Newest first, by (effectiveOn, position).")
@@ -181,7 +177,6 @@ class Enterprise(Node):
         first: int | None = 50,
         after: str | None = None,
     ) -> Connection[LedgerEvent]:
-        check(info, "Enterprise.history")
         asked = Slice(tuple(areas) if areas is not None else None, (), *_period(begins, to))
         return self._events(info, asked, first, after)
 
@@ -194,7 +189,6 @@ class Enterprise(Node):
         first: int | None = 50,
         after: str | None = None,
     ) -> Connection[LedgerEvent]:
-        check(info, "Enterprise.enforcementHistory")
         begins_on, ends_on = _period(begins, to)
         return self._events(info, ENFORCEMENT._replace(begins=begins_on, ends=ends_on), first, after)
 
@@ -202,7 +196,6 @@ class Enterprise(Node):
     def complaint_counts(
         self, info: Info, begins: Annotated[Date, strawberry.argument(name="from")], to: Date
     ) -> list[ComplaintCount]:
-        check(info, "Enterprise.complaintCounts")
         begins_on, ends_on = _period(begins, to)
         assert begins_on and ends_on
         info.context.settle("complaints")
@@ -220,7 +213,6 @@ class Enterprise(Node):
         as_of: Date | None = None,
         known_at: Position | None = None,
     ) -> list[Obligation]:
-        check(info, "Enterprise.obligations")
         at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at, "supervision"))
         info.context.require_current(self.uscc)
         key = "obligations", state, at
@@ -228,7 +220,6 @@ class Enterprise(Node):
 
     @strawberry.field
     def findings(self, info: Info, as_of: Date | None = None, known_at: Position | None = None) -> list[Finding]:
-        check(info, "Enterprise.findings")
         at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at, "supervision"))
         info.context.require_current(self.uscc)
         return self.page.load(self.uscc, ("findings", at), lambda usccs: supervision_types.findings_of(info, usccs, at))

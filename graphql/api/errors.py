@@ -66,9 +66,18 @@ def invalid(argument: str, zh: str, en: str) -> ApiError:
     return ApiError("INVALID", Text(f"{argument}：{zh}", f"{argument}: {en}"), argument)
 
 
-def stale(parked: Parked) -> ApiError:
+def stale(parked: Parked, told: bool = True) -> ApiError:
+    """Stands still; who may not see events is told neither where nor at what."""
     about = f"企业 {parked.uscc}" if parked.uscc else f"读模型 {parked.projection}"
     which = f"The enterprise {parked.uscc}" if parked.uscc else f"The read model {parked.projection}"
+    if not told:
+        return ApiError(
+            "STALE",
+            Text(
+                f"{about} 暂时不作回答；修复并重建后恢复",
+                f"{which} is not answered for now; it is after a fix and a rebuild",
+            ),
+        )
     text = Text(
         f"{about} 停在位置 {parked.position} 之前：{parked.why.zh}；修复并重建后恢复",
         f"{which} stands before position {parked.position}: {parked.why.en}; it goes on after a fix and a rebuild",

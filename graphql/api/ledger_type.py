@@ -10,7 +10,6 @@ from api.errors import forbidden
 from api.event_types import LedgerEvent, events_of
 from api.evidence import Checkpoint, Receipt
 from api.fields import field
-from api.permissions import check
 from api.scalars import USCC, Position
 from api.seen import may_see_event
 
@@ -32,7 +31,6 @@ class Ledger:
         types: list[str] | None = None,
         uscc: USCC | None = None,
     ) -> list[LedgerEvent]:
-        check(info, "Ledger.events")
         size = arguments.page_size(first, MOST_EVENTS, 100)
         place = arguments.position(after, "after")
         named = arguments.uscc(uscc) if uscc is not None else None
@@ -44,7 +42,6 @@ class Ledger:
 
     @strawberry.field
     def event(self, info: Info, position: Position) -> LedgerEvent | None:
-        check(info, "Ledger.event")
         place = arguments.position(position, "position")
         info.context.settle("history")
         found = info.context.reads.at([place])

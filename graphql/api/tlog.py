@@ -16,7 +16,7 @@ from starlette.routing import Route
 from api.errors import AWAY, UNAVAILABLE
 from api.http import BadRequest, caller_in, unexpected
 from api.media import language_of
-from api.permissions import INSIDERS
+from api.permissions import is_insider
 from domain.callers import Caller, Role
 from domain.text import Text
 from ledger.entry import opened
@@ -162,7 +162,7 @@ def _uncovered(asked: Tile) -> BadRequest:
 
 def _insider(request: Request, caller_of: Callable[[str], Caller | None]) -> Caller:
     caller = caller_in(request, caller_of)
-    if caller.role in INSIDERS:
+    if is_insider(caller):
         return caller
     status, code = (401, "UNAUTHENTICATED") if caller.role is Role.PUBLIC else (403, "FORBIDDEN")
     raise BadRequest(
