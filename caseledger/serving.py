@@ -27,6 +27,7 @@ from caseledger.logs import configure_logs, where
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
 from ledger.background import background
+from ledger.read_log import FLUSH_SECONDS
 
 GRACE_SECONDS: Final = 30
 """Longest time that requests which were accepted have to come to their end."""
@@ -54,6 +55,7 @@ def graphql_app(system: System) -> Starlette:
         sealer=system.sealer,
         keys=system.keys,
         runner=system.runner,
+        read_log=system.read_log,
         witnesses=[at.verifier for at in system.settings.witnesses],
         limits=StreamLimits(
             per_connection=system.settings.subscriptions_per_connection,
@@ -137,7 +139,8 @@ def _run(
     if parent is not None:
         threading.Thread(target=_follow, args=(parent, server), daemon=True).start()
     witnesses, seconds = system.settings.witnesses, system.settings.witness_seconds
-    with background([system.keys.write_uses]), collecting(system.pool, witnesses, seconds):
+    beside = [system.read_log.flush, system.keys.write_uses]
+    with background(beside, FLUSH_SECONDS), collecting(system.pool, witnesses, seconds):
         server.run([listener])
 
 

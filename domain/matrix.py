@@ -45,6 +45,7 @@ WITH_CARRIERS: Final = Row(ALL, ALL, ALL, NONE, NONE)
 CARRIERS_OWN: Final = Row(ALL, ALL, OWN, NONE, NONE)
 """Own: what names the carrier, or what it asked for."""
 INSIDERS: Final = Row(ALL, ALL, NONE, NONE, NONE)
+AUDITORS: Final = Row(NONE, ALL, NONE, NONE, NONE)
 PUBLISHED: Final = Row(ALL, ALL, OWN, OWN, OWN)
 """Own: what is published, and of a carrier what it sees elsewhere."""
 RECORDING: Final = Row(ALL, NONE, OWN, OWN, NONE)
@@ -70,6 +71,7 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
         WITH_CARRIERS: "enterprise enterprises creditStatus creditStatuses creditChanges",
         CARRIERS_OWN: "node previewGate decision decisions",
         INSIDERS: "obligations findings",
+        AUDITORS: "reads",
     },
     "Mutation": {
         RECORDING: "record",
@@ -83,6 +85,8 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
         INSIDERS: "licences history enforcementHistory complaintCounts obligations findings",
     },
     **_connection("Enterprise", WITH_CARRIERS),
+    "Read": {AUDITORS: "readAt role reader field operation uscc everyEnterprise"},
+    **_connection("Read", AUDITORS),
     "Ledger": {
         EVERYONE: "head checkpoint consistencyProof",
         PUBLISHED: "receipt",

@@ -34,6 +34,7 @@ from ledger.ledger import Ledger
 from ledger.master_keys import new_key
 from ledger.migrations import LEDGER_MIGRATIONS, Database, Migration, Pool, migrate, open_pool
 from ledger.notes import Signer, Verifier
+from ledger.read_log import READ_LOG_MIGRATIONS, ReadLog
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
 from ledger.tree import LedgerTree
@@ -42,7 +43,7 @@ from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
 
-MIGRATIONS: Final = LEDGER_MIGRATIONS + KEY_MIGRATIONS + PROJECTION_MIGRATIONS
+MIGRATIONS: Final = LEDGER_MIGRATIONS + KEY_MIGRATIONS + READ_LOG_MIGRATIONS + PROJECTION_MIGRATIONS
 ADOPTED: Final = 4
 """How many events a fresh ledger records itself: its rulebook versions."""
 
@@ -291,13 +292,14 @@ def running(
         sealer = Sealer(pool, KeyPlace(Path(), master or new_key().text))
         ledger = Ledger(recorder, sealer, clock=clock)
         ledger.adopt()
-        runner = Runner(pool, recorder, all_projections(ledger.streams))
+        runner, read_log = Runner(pool, recorder, all_projections(ledger.streams)), ReadLog(pool)
         app = create_app(
             ledger=ledger,
             pool=pool,
             sealer=sealer,
             keys=keys,
             runner=runner,
+            read_log=read_log,
             witnesses=witnesses,
             limits=limits,
             trust=trust,

@@ -31,6 +31,7 @@ from ledger.erasure import Erasure
 from ledger.ledger import Ledger
 from ledger.migrations import Pool
 from ledger.notes import Verifier
+from ledger.read_log import ReadLog
 from ledger.sealing import Sealer
 from ledger.tiles import Tiles
 from ledger.tree import Proofs
@@ -51,6 +52,7 @@ def create_app(
     sealer: Sealer,
     keys: Holders,
     runner: Runner,
+    read_log: ReadLog,
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
     trust: Trust | None = None,
@@ -58,7 +60,7 @@ def create_app(
     """The application; `witnesses` are those whose cosignatures /tlog/checkpoint/witnessed asks for, each of them;
     `trust` names the issuer whose tokens are taken beside keys.
 
-    Its `state.streams` are those who subscribe: `end` them before the server waits for its connections.
+    `read_log` is written by who makes it (`ledger.background`). Its `state.streams` are those who subscribe: `end` them before the server waits for its connections.
     """
     reads, supervision, proofs = Reads(pool), SupervisionReads(pool), Proofs(pool)
     erasure = Erasure(ledger, pool, sealer)
@@ -67,7 +69,7 @@ def create_app(
 
     def context_for(caller: Caller, language: Language) -> Context:
         parts = ledger, reads, supervision, proofs, sealer, erasure, runner
-        return Context(caller, language, *parts, ledger.clock(), streams.feeds)
+        return Context(caller, language, *parts, ledger.clock(), streams.feeds, read_log)
 
     async def metrics(request: Request) -> Response:
         try:
@@ -95,7 +97,7 @@ def create_app(
             Route("/healthz", _healthy),
             Route("/readyz", ready),
             Route("/metrics", metrics),
-            *TiledLog(proofs, Tiles(pool), holders.caller, witnesses).routes,
+            *TiledLog(proofs, Tiles(pool), holders.caller, read_log, witnesses).routes,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[kept],

@@ -1,21 +1,24 @@
 """What a request carries: who asks, in which language, and the parts of the system that answer."""
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
 import strawberry
 
 from api.answers import AtHead
 from api.errors import stale
-from domain.callers import Caller
+from domain.callers import Caller, Role
 from domain.facts import Facts
 from domain.identifiers import legal_date_of
 from domain.matrix import FIELDS, Reach
 from domain.text import Language
 from ledger.erasure import Erasure
 from ledger.ledger import Ledger, Recording
+from ledger.read_log import WAIT_SECONDS as NOTE_SECONDS
+from ledger.read_log import Read, ReadLog
 from ledger.sealing import Sealer
 from ledger.tree import Proofs
 from projections.feeds import Feeds
@@ -60,6 +63,7 @@ class Context:
     runner: Runner
     now: datetime
     feeds: Feeds
+    read_log: ReadLog
     place: Place = field(default_factory=Place)
     reads_rows: bool = False
     """Whether the answer rests on rows of the read models, in which parked enterprises stand still."""
@@ -67,6 +71,8 @@ class Context:
     """Whether the head is told apart in the answer, which is going to be kept."""
     reads_made: list[tuple[int, Collection[str]]] = field(default_factory=list)
     """The folds that were read: the head that each knew, and its tags."""
+    noted: set[tuple[str, str | None, str | None, bool]] = field(default_factory=set)
+    """Reads of this request that are not handed over yet: field, operation, enterprise, whether it is of all."""
     _memo: dict[Hashable, Any] = field(default_factory=dict)
 
     @property
@@ -78,6 +84,18 @@ class Context:
         head, found = self.ledger.streams.read(tags)
         self.reads_made.append((head, tags))
         return AtHead(head) if self.marks_head else head, found
+
+    def note(self, field: str, operation: str | None, usccs: Iterable[str | None], every: bool = False) -> None:
+        """Notes a read. The public is shown nothing that is not published."""
+        if self.caller.role is not Role.PUBLIC:
+            self.noted.update((field, operation, uscc, every) for uscc in usccs)
+
+    def hand_over(self, seconds: float = NOTE_SECONDS) -> None:
+        """Gives the reads that were noted to the log. Raises ReadLogFull: then nothing may be answered."""
+        if self.noted:
+            at, role, reader = self.ledger.clock(), self.caller.role, self.caller.signature
+            self.read_log.note([Read(uuid4(), at, role, reader, *each) for each in self.noted], seconds)
+            self.noted.clear()
 
     def once(self, key: Hashable, load: Callable[[], T]) -> T:
         """The same look-up is made once a request, whoever asks first."""

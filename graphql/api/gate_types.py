@@ -13,6 +13,7 @@ from api.errors import ApiError
 from api.event_types import LedgerEvent, events_of
 from api.evidence import Receipt
 from api.fields import field
+from api.noted import note
 from api.permissions import own_only
 from api.reasons import Reason, reasons
 from api.rulebook_types import Rulebook
@@ -128,7 +129,9 @@ class Decision(Node):
         if own_only(info, "Decision.basis"):
             return []
         info.context.settle("history")
-        return events_of(info, info.context.reads.at(positions))
+        found = info.context.reads.at(positions)
+        note(info, "Decision.basis", (each.recorded.uscc for each in found if each.recorded.uscc))
+        return events_of(info, found)
 
     @field("Decides again from the events alone: same date, same knowledge, under the recorded rulebook or another.")
     def replay(self, info: Info, rulebook: str | None = None, known_at: Position | None = None) -> Replay:

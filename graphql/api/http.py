@@ -148,6 +148,7 @@ class GraphQLEndpoint:
                 "BAD_DOCUMENT",
                 Text(f"文档中没有可执行的操作 {named}", f"The document has no operation {named} to execute"),
             ) from None
+        context.hand_over()
         return _answer(result, context.language, media, context)
 
     async def _stream(self, params: Params, request: Request, language: Language) -> Response:

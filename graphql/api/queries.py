@@ -4,7 +4,7 @@ from typing import Final
 
 import strawberry
 
-from api import arguments, enterprises, gate_types, rulebook_types, supervision_types
+from api import arguments, enterprises, gate_types, noted, rulebook_types, supervision_types
 from api.connections import Connection
 from api.context import Info
 from api.credit_types import CreditChange, CreditReport, change_of, report, reports
@@ -14,6 +14,7 @@ from api.fields import field
 from api.gate_types import Decision, GateAnswer
 from api.inputs import GateRequest
 from api.ledger_type import Ledger
+from api.noted import FromDate, Read
 from api.permissions import reach
 from api.rulebook_types import Rulebook
 from api.scalars import USCC, Date, Position
@@ -23,6 +24,7 @@ from domain.identifiers import PROVINCES
 from domain.matrix import Reach
 from domain.rulebook import RULEBOOK
 from domain.vocabulary import CreditList, CreditStatus, Gate, ObligationState, Outcome
+from ledger.read_log import ReadFilter
 from projections.reads import DecisionFilter, Search
 
 MOST_SEARCH: Final = 200
@@ -177,6 +179,18 @@ class Query:
     ) -> Connection[Finding]:
         at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at, "supervision"))
         return supervision_types.findings_at(info, _current(info, uscc), rule, at, first, after)
+
+    @field("The read log, newest first: who was shown an enterprise's history or a personal field (auditors).")
+    def reads(
+        self,
+        info: Info,
+        uscc: USCC | None = None,
+        begins: FromDate = None,
+        to: Date | None = None,
+        first: int | None = 50,
+        after: str | None = None,
+    ) -> Connection[Read]:
+        return noted.reads(info, ReadFilter(_code(uscc), *arguments.period(begins, to)), first, after)
 
     @strawberry.field
     def rulebooks(self) -> list[Rulebook]:

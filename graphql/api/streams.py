@@ -149,7 +149,10 @@ class Streams:
             )
             async with aclosing(results):
                 async for result in results:
-                    yield _body(result, context.language)
+                    body = _body(result, context.language)
+                    # Before it is shown; without waiting, for this is the event loop.
+                    context.hand_over(0)
+                    yield body
         finally:
             del session.running[id(context.place)]
 

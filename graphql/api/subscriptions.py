@@ -32,7 +32,11 @@ class Subscription:
         check(info, "Subscription.events")
         place = info.context.place.begin(arguments.position(after, "after"))
         named = None if uscc is None else arguments.uscc(uscc)
-        return _events(info, place, arguments.event_types(types), named)
+        wanted = arguments.event_types(types)
+        name = info.operation.name
+        info.context.note("Subscription.events", name.value if name else None, [named], every=named is None)
+        info.context.hand_over(0)
+        return _events(info, place, wanted, named)
 
     @subscription("Every change of a credit timeline after a position, in order, without gap or repeat, then live.")
     async def credit_changes(

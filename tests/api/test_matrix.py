@@ -122,6 +122,8 @@ def life(database: str) -> Iterator[Life]:
             key = {"regulator": "miit", "carrier": "telecom", "intake": "intake"}[role]
             assert system.send(fact, key=key, once="own")["errors"] == []
         system.settle()
+        # Somebody has looked, before whoever is asked about it.
+        system.ask(f"{{ {_in(OF_A, 'history { totalCount }')} }}")
         yield Life(system, entry.position, first.position)
 
 
@@ -201,6 +203,7 @@ ENTRY: Final[dict[str, str]] = {
     **_connected("listEntries { SEL }", "ListEntry"),
     **_connected("penalties { SEL }", "Penalty"),
     **_connected(_in(OF_A, "history { SEL }"), "Event"),
+    **_connected("reads { SEL }", "Read"),
     "Enterprise": OF_A,
     "Node": f'node(id: "enterprise-{A}") {{ SEL }}',
     "Ledger": "ledger { SEL }",
@@ -241,7 +244,7 @@ MAY_BE_NULL: Final = frozenset(
     ("Query.decision", "Licence.endedBy", "NumberFiling.withdrawnOn", "Reason.outcome", "Reason.remedy",
      "CreditSpan.from", "Obligation.metOn", "ListEntry.removedOn", "Penalty.fine", "Penalty.confiscated",
      "Penalty.publicUntil", "LedgerEvent.uscc", "LedgerEvent.voidedBy", "PageInfo.startCursor", "PageInfo.endCursor",
-     "SubjectPayload.hold", "DecideGatePayload.decision")
+     "SubjectPayload.hold", "Read.operation", "Read.uscc", "DecideGatePayload.decision")
 )  # fmt: skip
 """Fields whose value is null in some answer of who may see them."""
 
@@ -519,8 +522,19 @@ def test_carriers_see_names_and_credit_of_all_and_else_their_own() -> None:
 def test_regulators_and_auditors_see_everything_but_what_needs_a_scope() -> None:
     for role in (Role.REGULATOR, Role.AUDITOR):
         for named, row in FIELDS.items():
-            if row.scope is None and not named.startswith("Mutation.") and row != matrix.ANSWERED:
+            if (
+                row.scope is None
+                and not named.startswith("Mutation.")
+                and row not in (matrix.ANSWERED, matrix.AUDITORS)
+            ):
                 assert row.reach(role) is Reach.ALL, named
+
+
+def test_auditors_alone_see_who_looked() -> None:
+    assert {name for name, row in FIELDS.items() if row == matrix.AUDITORS and name.startswith("Query")} == {
+        "Query.reads"
+    }
+    assert {role for role in Role if FIELDS["Query.reads"].reach(role) is Reach.ALL} == {Role.AUDITOR}
 
 
 def test_who_records_and_decides() -> None:
