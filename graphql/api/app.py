@@ -64,7 +64,7 @@ def create_app(
     """
     reads, supervision, proofs = Reads(pool), SupervisionReads(pool), Proofs(pool)
     erasure = Erasure(ledger, pool, sealer)
-    holders = Bearers(keys, Tokens(trust, IssuerKeys(trust.issuer))) if trust else keys
+    holders = _holders(keys, trust)
     streams = Streams(Feeds(pool, ledger, reads, runner, limits.queue), holders.caller, limits)
 
     def context_for(caller: Caller, language: Language) -> Context:
@@ -105,6 +105,15 @@ def create_app(
     )
     app.state.streams = streams
     return app
+
+
+def _holders(keys: Holders, trust: Trust | None) -> Holders:
+    if trust is None:
+        return keys
+    issuer_keys = IssuerKeys(trust.issuer)
+    # So that they are there when the first tokens come.
+    issuer_keys.fetch_beside()
+    return Bearers(keys, Tokens(trust, issuer_keys))
 
 
 async def _healthy(request: Request) -> Response:

@@ -35,6 +35,8 @@ else:
 T = TypeVar("T")
 WAIT_SECONDS = 2.0
 """Longest time that a query waits for the projections to reach what it asks about."""
+LONGEST_NAME = 100
+"""Characters of an operation's name that the read log keeps: a client may choose any."""
 
 
 @dataclass(slots=True)
@@ -88,7 +90,8 @@ class Context:
     def note(self, field: str, operation: str | None, usccs: Iterable[str | None], every: bool = False) -> None:
         """Notes a read. The public is shown nothing that is not published."""
         if self.caller.role is not Role.PUBLIC:
-            self.noted.update((field, operation, uscc, every) for uscc in usccs)
+            named = operation and operation[:LONGEST_NAME]
+            self.noted.update((field, named, uscc, every) for uscc in usccs)
 
     def hand_over(self, seconds: float = NOTE_SECONDS) -> None:
         """Gives the reads that were noted to the log. Raises ReadLogFull: then nothing may be answered."""

@@ -23,8 +23,8 @@ FETCH_SECONDS: Final = 2.0
 """Longest time of a fetch, all of it."""
 LARGEST: Final = 256 * 1024
 """Bytes of a document of the issuer."""
-MOST_WAITING: Final = 4
-"""Requests that wait for a fetch; more are refused, so that an issuer that is slow does not take all workers."""
+MOST_WAITING: Final = 16
+"""Requests that wait for a fetch; more are refused, so that an issuer that is slow takes no more than half of the workers."""
 LEAST_BITS: Final = 2_048
 """Of an RSA key's modulus (RFC 7518 §3.3)."""
 ALGORITHMS: Final = ("RS256", "PS256", "ES256")
@@ -76,9 +76,14 @@ class IssuerKeys:
         if key is None:
             self._fetch_for(kid)
             return self._keys.get(kid)
-        if self._clock() - self._had >= OLD_SECONDS and self._may_fetch() and self._lock.acquire(blocking=False):
-            Thread(target=self._fetch_and_release, name="issuer keys", daemon=True).start()
+        if self._clock() - self._had >= OLD_SECONDS:
+            self.fetch_beside()
         return key
+
+    def fetch_beside(self) -> None:
+        """Fetches the keys in a thread of its own, unless they are on their way or were asked for just now."""
+        if self._may_fetch() and self._lock.acquire(blocking=False):
+            Thread(target=self._fetch_and_release, name="issuer keys", daemon=True).start()
 
     def _may_fetch(self) -> bool:
         return self._clock() - self._begun >= REFETCH_SECONDS

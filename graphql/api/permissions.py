@@ -1,10 +1,10 @@
 """The permission matrix (`domain.matrix`) at the fields of the schema: who asks for what is not theirs gets FORBIDDEN.
 
-The fields are guarded where the schema is made, before arguments are looked at or anything is read, so that what is
+The fields are guarded where the schema is made, and asked before anything is read, so that what is
 forbidden is so by the same way whether it is there or not, and no resolver can forget it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from domain.callers import Caller
 from domain.events import EVENTS
 from domain.matrix import FIELDS, Reach, Row
 
-ROOTS: Final = ("Query", "Mutation")
+ROOTS: Final = ("Query", "Mutation", "Subscription")
 """Types whose every row is looked at. Of others it is those that some who reach the type may not see."""
 AS_DATA: Final = ("Mutation.record", "Mutation.decideGate")
 """Whose refusals are data in `errors` (the contract), by the ledger, fact by fact."""
@@ -37,16 +37,6 @@ def own_only(info: Info, field: str) -> bool:
     return reach(info.context.caller, field) is Reach.OWN
 
 
-def check(info: Info, field: str) -> None:
-    """Refuses a field that the caller may never see. Raises ApiError FORBIDDEN."""
-    _check(info.context, field, FIELDS[field])
-
-
-def _check(context: Context, field: str, row: Row) -> None:
-    if context.caller.reach(row) is Reach.NONE:
-        raise forbidden(field)
-
-
 def rows_of(schema: GraphQLSchema) -> Iterator[tuple[str, str, GraphQLField, Row]]:
     """Type, name, field and row of every field of a schema but those of event types. Raises KeyError without a row."""
     for owner, type_ in schema.type_map.items():
@@ -56,23 +46,29 @@ def rows_of(schema: GraphQLSchema) -> Iterator[tuple[str, str, GraphQLField, Row
 
 
 def guard(schema: GraphQLSchema) -> None:
-    """Guards the fields of a schema by their rows. A subscription's are checked where it begins."""
+    """Guards the fields of a schema by their rows."""
     rows = list(rows_of(schema))
     for owner, name, field, row in rows:
         reaching = {role for of, _, _, other in rows if of == owner for role in _reaching(other)}
         is_root = owner in ROOTS and bool(_refusing(row))
-        if f"{owner}.{name}" not in AS_DATA and owner != "Subscription" and (is_root or reaching & _refusing(row)):
-            field.resolve = _guarded(field, f"{owner}.{name}", row)
+        named = f"{owner}.{name}"
+        if named in AS_DATA or not (is_root or reaching & _refusing(row)):
+            continue
+        # A subscription is refused before it begins, and its results are its own.
+        if field.subscribe:
+            field.subscribe = _guarded(field.subscribe, named, row)
+        else:
+            assert field.resolve, "every field of the library has a resolver"
+            field.resolve = _guarded(field.resolve, named, row)
 
 
-def _guarded(field: GraphQLField, named: str, row: Row) -> Any:
-    resolve = field.resolve
-    assert resolve, "every field of the library has a resolver"
-
-    @wraps(resolve)
+def _guarded(answer: Callable[..., Any], named: str, row: Row) -> Callable[..., Any]:
+    @wraps(answer)
     def guarded(source: Any, info: Any, **arguments: Any) -> Any:
-        _check(info.context, named, row)
-        return resolve(source, info, **arguments)
+        context: Context = info.context
+        if context.caller.reach(row) is Reach.NONE:
+            raise forbidden(named)
+        return answer(source, info, **arguments)
 
     return guarded
 

@@ -12,7 +12,6 @@ from api.credit_types import CreditChange, change_of
 from api.errors import invalid
 from api.event_types import LedgerEvent, event_of, readable
 from api.fields import subscription
-from api.permissions import check
 from api.scalars import USCC, Position
 
 MOST_CODES: Final = 1_000
@@ -29,7 +28,6 @@ class Subscription:
         types: list[str] | None = None,
         uscc: USCC | None = None,
     ) -> AsyncGenerator[LedgerEvent, None]:
-        check(info, "Subscription.events")
         place = info.context.place.begin(arguments.position(after, "after"))
         named = None if uscc is None else arguments.uscc(uscc)
         wanted = arguments.event_types(types)
@@ -45,7 +43,6 @@ class Subscription:
         after: Position = Position(0),  # noqa: B008  # a NewType call is the value itself
         usccs: list[USCC] | None = None,
     ) -> AsyncGenerator[CreditChange, None]:
-        check(info, "Subscription.creditChanges")
         place = info.context.place.begin(arguments.position(after, "after"))
         return _changes(info, place, _codes(usccs))
 

@@ -101,6 +101,13 @@ def test_a_read_says_who_when_what_and_by_which_operation(life: System) -> None:
     }
 
 
+def test_of_a_long_name_of_an_operation_the_beginning_is_kept(life: System) -> None:
+    key = fresh(life)
+    life.ask(f"query {'L' * 3_000} {OF_A.replace('SEL', 'history { totalCount }')}", key=key)
+    (own,) = [each for each in reads(life, uscc=A, first=100) if each["reader"] == life.callers[key].signature]
+    assert own["operation"] == "L" * 100
+
+
 def test_a_masked_field_and_what_is_refused_are_not_noted(life: System, first: int) -> None:
     def personal() -> list[Any]:
         return [each for each in reads(life, first=100) if each["field"].startswith("EnterpriseRegistered")]

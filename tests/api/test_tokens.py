@@ -382,6 +382,13 @@ def test_an_issuer_that_is_slow_does_not_hold_up_more_than_a_few(issuer: Issuer)
     assert len(issuer.asked) == 1
 
 
+def test_the_keys_are_there_before_the_first_token(database: str) -> None:
+    with Issuer() as issuer, started(database, trust=Trust(issuer.url)) as system:
+        wait_until(lambda: "/jwks" in issuer.asked)
+        issuer.go_away()
+        assert ask(system, issuer.token()).status_code == 200
+
+
 def test_those_who_come_while_the_first_keys_are_on_their_way_wait_for_them(issuer: Issuer) -> None:
     keys = IssuerKeys(issuer.url)
     issuer.seconds = 0.2
