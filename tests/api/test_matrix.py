@@ -16,7 +16,7 @@ from api.permissions import guard
 from api.schema import SCHEMA
 from domain import events, matrix
 from domain.callers import Caller, Role
-from domain.matrix import FIELDS, GATES, PERSONAL, Reach, Row
+from domain.matrix import FIELDS, GATES, PERSONAL, Reach
 from domain.rulebook import Gate
 from domain.shape import fields_of
 from gating import GATES as ASKED
@@ -484,6 +484,15 @@ def _way(system: System, query: str) -> tuple[str, tuple[str, ...]]:
         return answer, tuple(statements.texts)
 
 
+def test_another_carriers_access_is_refused_as_one_that_is_not_there(life: Life) -> None:
+    said = []
+    for id_ in ("A-MOBILE", "A-nobody"):
+        (error,) = life.system.send(access("Restricted", accessId=id_), key="telecom")["errors"]
+        said.append((error["code"], error["message"].replace(id_, "ID")))
+    assert said[0] == said[1]
+    assert said[0][0] == "NOT_FOUND"
+
+
 def test_a_search_and_its_count_say_nothing_of_numbers_to_a_carrier(life: Life) -> None:
     query = '{ enterprises(search: "96345") { totalCount edges { node { uscc } } } }'
     assert life.system.ask(query, key="mobile")["enterprises"] == {"totalCount": 0, "edges": []}
@@ -546,10 +555,3 @@ def test_who_records_and_decides() -> None:
     assert may(Role.CARRIER) == {"AccessGranted", "AccessRestricted", "AccessRestored", "AccessTerminated"}
     assert may(Role.INTAKE) == {"ComplaintReceived", "ComplaintResolved"}
     assert may(Role.AUDITOR) == may(Role.PUBLIC) == set()
-
-
-def test_a_row_with_a_scope_is_for_its_holders_alone() -> None:
-    row = Row(Reach.ALL, Reach.NONE, Reach.NONE, Reach.NONE, Reach.NONE, "s")
-    assert (row.reach("regulator"), row.reach("regulator", ["s"]), row.reach("auditor", ["s"])) == (
-        Reach.NONE, Reach.ALL, Reach.NONE,
-    )  # fmt: skip
