@@ -83,7 +83,8 @@ def plain_app(system: System) -> Starlette:
     feeds = Feeds(pool, ledger, reads, system.runner, 1)
 
     def executed(sent: Params) -> Response:
-        context = Context(Caller(Role.AUDITOR), "zh", *parts, system.runner, ledger.clock(), feeds)
+        rest = system.runner, ledger.clock(), feeds, system.read_log
+        context = Context(Caller(Role.AUDITOR), "zh", *parts, *rest)
         made = schema.execute_sync(sent.query, sent.variables, context, operation_name=sent.operation_name)
         assert not made.errors, made.errors
         return Response(msgspec.json.encode({"data": made.data}), headers=HEADERS, media_type=JSON)

@@ -26,6 +26,8 @@ from caseledger.listening import BACKLOG, AnnouncedServer, Stopped, open_socket,
 from caseledger.logs import configure_logs, where
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
+from ledger.background import background
+from ledger.read_log import FLUSH_SECONDS
 from projections.all import all_projections
 from projections.upgrading import upgrading
 
@@ -53,12 +55,14 @@ def graphql_app(system: System) -> Starlette:
         sealer=system.sealer,
         keys=system.keys,
         runner=system.runner,
+        read_log=system.read_log,
         witnesses=[at.verifier for at in system.settings.witnesses],
         limits=StreamLimits(
             per_connection=system.settings.subscriptions_per_connection,
             per_process=system.settings.subscriptions,
             queue=system.settings.subscription_queue,
         ),
+        trust=system.settings.trust,
     )
 
 
@@ -132,9 +136,11 @@ def _run(
     gc.freeze()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent, server), daemon=True).start()
+    witnesses, seconds = system.settings.witnesses, system.settings.witness_seconds
     build = partial(all_projections, rulebook=system.ledger.rulebook)
     with (
-        collecting(system.pool, system.settings.witnesses, system.settings.witness_seconds),
+        background([system.read_log.flush, system.keys.write_uses], FLUSH_SECONDS),
+        collecting(system.pool, witnesses, seconds),
         upgrading(system.runner, build),
     ):
         server.run([listener])

@@ -20,6 +20,7 @@ from domain.text import shown
 from ledger.cosignatures import MalformedWitnesses, WitnessAt, witnesses_of
 from ledger.migrations import DEFAULT_SCHEMA
 from ledger.sealing import KeyPlace
+from ledger.trust import Trust
 
 PREFIX: Final = "CASELEDGER_"
 KNOWN: Final = (
@@ -28,6 +29,11 @@ KNOWN: Final = (
     "CASELEDGER_READ_URL",
     "CASELEDGER_SCHEMA",
     "CASELEDGER_OIDC_ISSUER",
+    "CASELEDGER_OIDC_AUDIENCE",
+    "CASELEDGER_OIDC_ROLE_CLAIM",
+    "CASELEDGER_OIDC_CARRIER_CLAIM",
+    "CASELEDGER_OIDC_AUTHORITY_CLAIM",
+    "CASELEDGER_OIDC_SCOPE_CLAIM",
     "CASELEDGER_SIGNING_KEY_FILE",
     "CASELEDGER_MASTER_KEY_FILE",
     "CASELEDGER_MASTER_KEY",
@@ -37,7 +43,7 @@ KNOWN: Final = (
     "CASELEDGER_SUBSCRIPTIONS_PER_CONNECTION",
     "CASELEDGER_SUBSCRIPTION_QUEUE",
 )
-"""The names that may be set. CASELEDGER_OIDC_ISSUER is kept for what a later release reads from it."""
+"""The names that may be set."""
 
 HOME: Final = "./.caseledger"
 WITNESS_SECONDS: Final = 10.0
@@ -46,6 +52,7 @@ SUBSCRIPTIONS_PER_CONNECTION: Final = 100
 SUBSCRIPTION_QUEUE: Final = 1_000
 MOST: Final = 100_000
 _SECONDS: Final = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?")
+_ISSUER: Final = re.compile(r"(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)(/[^\s?#]*)?")
 _SCHEMA: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,49}")
 
 
@@ -76,6 +83,9 @@ class Settings:
     subscriptions_per_connection: int = SUBSCRIPTIONS_PER_CONNECTION
     subscription_queue: int = SUBSCRIPTION_QUEUE
     """How many events a subscriber may be behind while it takes nothing of what is sent."""
+
+    trust: Trust | None = None
+    """The issuer whose tokens are taken beside keys; None for keys alone."""
 
     @property
     def master_key(self) -> KeyPlace:
@@ -117,6 +127,7 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
             "CASELEDGER_SUBSCRIPTIONS_PER_CONNECTION", named, SUBSCRIPTIONS_PER_CONNECTION
         ),
         subscription_queue=_number("CASELEDGER_SUBSCRIPTION_QUEUE", named, SUBSCRIPTION_QUEUE),
+        trust=_trust(named),
     )
 
 
@@ -183,6 +194,21 @@ def _witnesses(given: str) -> tuple[WitnessAt, ...]:
         raise SettingsError(
             f"CASELEDGER_WITNESSES is lines of VERIFIER_KEY URL, or a file of such lines. {error}"
         ) from None
+
+
+def _trust(named: Mapping[str, str]) -> Trust | None:
+    """The issuer of CASELEDGER_OIDC_ISSUER, with what the other settings say of its tokens."""
+    prefix = "CASELEDGER_OIDC_"
+    given = {name.removeprefix(prefix).lower(): value for name, value in named.items() if name.startswith(prefix)}
+    said = {name: value for name, value in given.items() if value}
+    if not said:
+        return None
+    if not _ISSUER.fullmatch(said.get("issuer", "")):
+        raise SettingsError(
+            "CASELEDGER_OIDC_ISSUER is the URL of an issuer as its tokens have it in iss, https://HOST/PATH (http:// for this "
+            f"machine alone), and the other settings of {prefix}… need it; got {shown(said.get('issuer', ''))}."
+        )
+    return Trust(**said)
 
 
 def _seconds(name: str, named: Mapping[str, str], default: float) -> float:

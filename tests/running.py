@@ -34,14 +34,16 @@ from ledger.ledger import Ledger
 from ledger.master_keys import new_key
 from ledger.migrations import LEDGER_MIGRATIONS, Database, Migration, Pool, migrate, open_pool
 from ledger.notes import Signer, Verifier
+from ledger.read_log import READ_LOG_MIGRATIONS, ReadLog
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
 from ledger.tree import LedgerTree
+from ledger.trust import Trust
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
 
-MIGRATIONS: Final = LEDGER_MIGRATIONS + KEY_MIGRATIONS + PROJECTION_MIGRATIONS
+MIGRATIONS: Final = LEDGER_MIGRATIONS + KEY_MIGRATIONS + READ_LOG_MIGRATIONS + PROJECTION_MIGRATIONS
 ADOPTED: Final = 4
 """How many events a fresh ledger records itself: its rulebook versions."""
 
@@ -277,6 +279,7 @@ def running(
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
     master: str | None = None,
+    trust: Trust | None = None,
 ) -> Iterator[System]:
     """A system on a migrated schema; its rulebook versions are adopted and its read models know them."""
     clock = Clock()
@@ -289,9 +292,17 @@ def running(
         sealer = Sealer(pool, KeyPlace(Path(), master or new_key().text))
         ledger = Ledger(recorder, sealer, clock=clock)
         ledger.adopt()
-        runner = Runner(pool, recorder, all_projections(ledger.streams))
+        runner, read_log = Runner(pool, recorder, all_projections(ledger.streams)), ReadLog(pool)
         app = create_app(
-            ledger=ledger, pool=pool, sealer=sealer, keys=keys, runner=runner, witnesses=witnesses, limits=limits
+            ledger=ledger,
+            pool=pool,
+            sealer=sealer,
+            keys=keys,
+            runner=runner,
+            read_log=read_log,
+            witnesses=witnesses,
+            limits=limits,
+            trust=trust,
         )
         runner.start()
         try:
@@ -311,9 +322,10 @@ def started(
     signer: Signer | None = None,
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
+    trust: Trust | None = None,
 ) -> Iterator[System]:
     """A system on a schema of its own, signed by a key of its own where none is given."""
-    with fresh(conninfo) as schema, running(conninfo, schema, signer, witnesses, limits) as system:
+    with fresh(conninfo) as schema, running(conninfo, schema, signer, witnesses, limits, trust=trust) as system:
         yield system
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
@@ -17,11 +17,13 @@ from api.answers import Answers
 from api.context import Context
 from api.errors import AWAY
 from api.http import GraphQLEndpoint, unexpected
-from api.kept import KeptAnswers, Remembering
+from api.issuer_keys import IssuerKeys
+from api.kept import KeptAnswers
 from api.metrics import measurements
 from api.newest import Newest
 from api.streams import StreamLimits, Streams
 from api.tlog import TiledLog
+from api.tokens import Bearers, Holders, Tokens
 from api.websocket import GraphQLSocket
 from domain.callers import Caller
 from domain.text import Language
@@ -29,9 +31,11 @@ from ledger.erasure import Erasure
 from ledger.ledger import Ledger
 from ledger.migrations import Pool
 from ledger.notes import Verifier
+from ledger.read_log import ReadLog
 from ledger.sealing import Sealer
 from ledger.tiles import Tiles
 from ledger.tree import Proofs
+from ledger.trust import Trust
 from projections.feeds import Feeds
 from projections.reads import Reads
 from projections.runner import Runner
@@ -41,33 +45,31 @@ DEFAULT_LIMITS: Final = StreamLimits()
 STATIC: Final = Path(__file__).parent / "static"
 
 
-class Keys(Remembering, Protocol):
-    def caller(self, key: str) -> Caller | None:
-        """Who holds a key; None for a key that is unknown, revoked or no key at all."""
-        ...
-
-
 def create_app(
     *,
     ledger: Ledger,
     pool: Pool,
     sealer: Sealer,
-    keys: Keys,
+    keys: Holders,
     runner: Runner,
+    read_log: ReadLog,
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
+    trust: Trust | None = None,
 ) -> Starlette:
-    """The application; `witnesses` are those whose cosignatures /tlog/checkpoint/witnessed asks for, each of them.
+    """The application; `witnesses` are those whose cosignatures /tlog/checkpoint/witnessed asks for, each of them;
+    `trust` names the issuer whose tokens are taken beside keys.
 
-    Its `state.streams` are those who subscribe: `end` them before the server waits for its connections.
+    `read_log` is written by who makes it (`ledger.background`). Its `state.streams` are those who subscribe: `end` them before the server waits for its connections.
     """
     reads, supervision, proofs = Reads(pool), SupervisionReads(pool), Proofs(pool)
     erasure = Erasure(ledger, pool, sealer)
-    streams = Streams(Feeds(pool, ledger, reads, runner, limits.queue), keys.caller, limits)
+    holders = _holders(keys, trust)
+    streams = Streams(Feeds(pool, ledger, reads, runner, limits.queue), holders.caller, limits)
 
     def context_for(caller: Caller, language: Language) -> Context:
         parts = ledger, reads, supervision, proofs, sealer, erasure, runner
-        return Context(caller, language, *parts, ledger.clock(), streams.feeds)
+        return Context(caller, language, *parts, ledger.clock(), streams.feeds, read_log)
 
     async def metrics(request: Request) -> Response:
         try:
@@ -86,8 +88,8 @@ def create_app(
 
     newest = Newest(pool)
     answers = Answers(newest.news)
-    endpoint = GraphQLEndpoint(context_for, keys.caller, answers, streams)
-    kept = Middleware(KeptAnswers, answers=answers, newest=newest, keys=keys, today=lambda: ledger.today)
+    endpoint = GraphQLEndpoint(context_for, holders.caller, answers, streams)
+    kept = Middleware(KeptAnswers, answers=answers, newest=newest, keys=holders, today=lambda: ledger.today)
     app = Starlette(
         routes=[
             Route("/graphql", endpoint.__call__, methods=["GET", "POST"]),
@@ -95,7 +97,7 @@ def create_app(
             Route("/healthz", _healthy),
             Route("/readyz", ready),
             Route("/metrics", metrics),
-            *TiledLog(proofs, Tiles(pool), keys.caller, witnesses).routes,
+            *TiledLog(proofs, Tiles(pool), holders.caller, read_log, witnesses).routes,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[kept],
@@ -103,6 +105,15 @@ def create_app(
     )
     app.state.streams = streams
     return app
+
+
+def _holders(keys: Holders, trust: Trust | None) -> Holders:
+    if trust is None:
+        return keys
+    issuer_keys = IssuerKeys(trust.issuer)
+    # So that they are there when the first tokens come.
+    issuer_keys.fetch_beside()
+    return Bearers(keys, Tokens(trust, issuer_keys))
 
 
 async def _healthy(request: Request) -> Response:

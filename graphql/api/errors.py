@@ -5,7 +5,7 @@ ApiError carries a code and a sentence in both languages, and is the only except
   FORBIDDEN      the caller's role may not see this
   NOT_YET_KNOWN  knownAt lies beyond what is known
   STALE          an event could not be applied: the enterprise, or the read model, stands at its position
-  UNAVAILABLE    the database is away; try again (HTTP 503)
+  UNAVAILABLE    the database is away, or a read cannot be logged; try again (HTTP 503)
   RETRY_LATER    more appends wait than the ledger takes in; nothing was appended, try again (HTTP 503)
 Everything else that is raised becomes INTERNAL, without its text. Documents that do not parse or validate are
 BAD_DOCUMENT, variables that do not fit their types BAD_VARIABLES: their messages speak of the document alone.
@@ -22,11 +22,12 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 from domain.identifiers import Malformed
 from domain.text import Language, Text
 from ledger.entry import UnreadableEntry
+from ledger.read_log import ReadLogFull
 from ledger.sequencer import Overloaded
 from projections.parking import Parked
 
-AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, TooManyRequests)
-"""What psycopg raises while the database is not there."""
+AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, TooManyRequests, ReadLogFull)
+"""What is raised while the database is not there, or takes no more of the read log."""
 
 UNAVAILABLE: Final = Text(
     "数据库暂时不可用；没有丢失任何已确认的内容，请稍后以同一 idempotencyKey 重试",
@@ -66,9 +67,18 @@ def invalid(argument: str, zh: str, en: str) -> ApiError:
     return ApiError("INVALID", Text(f"{argument}：{zh}", f"{argument}: {en}"), argument)
 
 
-def stale(parked: Parked) -> ApiError:
+def stale(parked: Parked, told: bool = True) -> ApiError:
+    """Stands still; who may not see events is told neither where nor at what."""
     about = f"企业 {parked.uscc}" if parked.uscc else f"读模型 {parked.projection}"
     which = f"The enterprise {parked.uscc}" if parked.uscc else f"The read model {parked.projection}"
+    if not told:
+        return ApiError(
+            "STALE",
+            Text(
+                f"{about} 暂时不作回答；修复并重建后恢复",
+                f"{which} is not answered for now; it is after a fix and a rebuild",
+            ),
+        )
     text = Text(
         f"{about} 停在位置 {parked.position} 之前：{parked.why.zh}；修复并重建后恢复",
         f"{which} stands before position {parked.position}: {parked.why.en}; it goes on after a fix and a rebuild",

@@ -30,9 +30,11 @@ from api.errors import AWAY, INTERNAL, UNAVAILABLE, formatted, passing_fault
 from api.event_stream import MEDIA, EventStream, last_event
 from api.kept import circumstances
 from api.media import GRAPHQL_JSON, HEADERS, PLAIN_JSON, language_of, media_for
+from api.permissions import reach
 from api.schema import SCHEMA
 from api.streams import Refused, Session, Streams
 from domain.callers import Caller
+from domain.matrix import Reach
 from domain.text import Language, Text
 
 LARGEST_BODY: Final = 2 * 1024 * 1024
@@ -146,6 +148,7 @@ class GraphQLEndpoint:
                 "BAD_DOCUMENT",
                 Text(f"文档中没有可执行的操作 {named}", f"The document has no operation {named} to execute"),
             ) from None
+        context.hand_over()
         return _answer(result, context.language, media, context)
 
     async def _stream(self, params: Params, request: Request, language: Language) -> Response:
@@ -218,8 +221,8 @@ def caller_of_header(sent: str | None, caller_of: Callable[[str], Caller | None]
             401,
             "UNAUTHENTICATED",
             Text(
-                "密钥无效或已撤销；请以 Authorization: Bearer KEY 发送有效密钥",
-                "The key is not valid or was revoked; send a valid one as Authorization: Bearer KEY",
+                "密钥或令牌无效、已过期或已撤销；请以 Authorization: Bearer KEY 发送有效的一个",
+                "The key or token is not valid, has expired or was revoked; send a valid one as Authorization: Bearer KEY",
             ),
         )
     return caller, key.strip()
@@ -290,14 +293,15 @@ def _answer(result: ExecutionResult, language: Language, media: str, context: Co
 
 
 def _stale(context: Context) -> dict[str, Any]:
-    """The enterprises whose rows stand still, where the answer may rest on their rows."""
+    """How many enterprises' rows stand still, where the answer may rest on them; and which, for who may ask for those."""
     if not context.reads_rows or not context.parked:
         return {}
     first: dict[str, int] = {}
     for each in context.parked:
         if each.uscc is not None:
             first[each.uscc] = min(each.position, first.get(each.uscc, each.position))
-    named = sorted(first.items(), key=lambda one: one[1])[:MOST_STALE]
+    seen = reach(context.caller, "Query.enterprise") is not Reach.NONE
+    named = sorted(first.items(), key=lambda one: one[1])[: MOST_STALE if seen else 0]
     return {"stale": {"count": len(first), "first": [{"uscc": uscc, "position": at} for uscc, at in named]}}
 
 

@@ -12,6 +12,7 @@ from api.documents import MOST_DOCUMENTS, ParsedOnce
 from api.event_types import EVENT_TYPES
 from api.limits import MOST_DEPTH, AliasRule
 from api.mutations import Mutation
+from api.permissions import guard
 from api.queries import Query
 from api.scalars import SCALARS
 from api.subscriptions import Subscription
@@ -37,6 +38,8 @@ SCHEMA: Final = Schema(
         lambda: AddValidationRules(RULES),
     ],
 )
+
+guard(SCHEMA._schema)
 
 
 def published() -> str:

@@ -149,7 +149,10 @@ class Streams:
             )
             async with aclosing(results):
                 async for result in results:
-                    yield _body(result, context.language)
+                    body = _body(result, context.language)
+                    # Before it is shown; without waiting, for this is the event loop.
+                    context.hand_over(0)
+                    yield body
         finally:
             del session.running[id(context.place)]
 
@@ -180,7 +183,8 @@ class Streams:
 
     async def _cut_revoked(self) -> None:
         shown = {session.credential for session in self._sessions if session.credential is not None}
-        for credential in shown:
+        # Keys before tokens, whose issuer may have to be asked.
+        for credential in sorted(shown, key=lambda each: "." in each):
             caller = await self.feeds.in_thread(partial(self._caller_of, credential))
             for session in self._sessions:
                 if session.credential == credential and session.caller != caller:

@@ -59,6 +59,19 @@ def test_a_list_leaves_the_rows_and_says_which_stand_still(parked: System) -> No
     assert "extensions" not in parked.post(asked(ABOUT["enterprise"], "enterprise", 1)).json()
 
 
+def test_who_may_not_see_an_enterprise_or_its_events_is_not_told_of_them(parked: System) -> None:
+    assert parked.post("{ listEntries { totalCount } }", key=None).json()["extensions"] == {
+        "stale": {"count": 1, "first": []}
+    }
+    for key, query in [(None, ABOUT["penalties"]), ("intake", ABOUT["penalties"]), ("telecom", ABOUT["creditStatus"])]:
+        (error,) = parked.post(asked(query, "", 2), key=key).json()["errors"]
+        assert error["extensions"] == {"code": "STALE"}
+        assert error["message"] == (
+            f"The enterprise {code(2)} is not answered for now; it is after a fix and a rebuild"
+        )
+    assert parked.post(LIST, key="telecom").json()["extensions"]["stale"]["first"][0]["uscc"] == code(2)
+
+
 def test_a_field_of_a_parked_enterprise_in_a_list_is_stale(parked: System) -> None:
     query = "{ enterprises { edges { node { history { totalCount } } } } }"
     assert parked.codes(query) == ["STALE"]

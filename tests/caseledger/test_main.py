@@ -3,6 +3,7 @@ import re
 import socket
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -91,6 +92,8 @@ def test_a_key_is_printed_alone_and_listed_without_its_secret(placed: Ran) -> No
         "scopes": ["personal:read"],
         "createdAt": listed["createdAt"],
         "revokedAt": None,
+        "expiresAt": None,
+        "lastUsedAt": None,
     }
     assert placed("keys", "list") == 0
     assert f"{id_}  regulator  王处" in placed.out
@@ -106,6 +109,13 @@ def test_a_revoked_key_is_listed_as_such(placed: Ran) -> None:
     assert listed["revokedAt"] >= listed["createdAt"]
 
 
+def test_a_key_expires_when_it_is_told_to(placed: Ran) -> None:
+    assert placed("keys", "create", "--role", "auditor", "--expires", "90") == 0
+    (listed,) = placed.json("keys", "list")["keys"]
+    made, ends = (datetime.fromisoformat(listed[name]) for name in ("createdAt", "expiresAt"))
+    assert abs(ends - made - timedelta(days=90)) < timedelta(minutes=1)
+
+
 def test_without_keys_the_list_says_so(placed: Ran) -> None:
     assert placed("keys", "list") == 0
     assert placed.out == "There are no keys.\n"
@@ -118,6 +128,9 @@ def test_without_keys_the_list_says_so(placed: Ran) -> None:
         (["create", "--role", "minister"], "A role is one of regulator, carrier, auditor, intake, public; got"),
         (["create", "--role", "carrier"], "A key of the role carrier needs --carrier"),
         (["create", "--role", "auditor", "--scope", "all"], "A scope is one of personal:read, personal:erase; got"),
+        (["create", "--role", "auditor", "--expires", "0"], "A key expires after 1 to 3650 days, or on a date from"),
+        (["create", "--role", "auditor", "--expires", "2020-01-01"], "A key expires after 1 to 3650 days, or on"),
+        (["create", "--role", "auditor", "--expires", "soon"], "A date is a calendar date YYYY-MM-DD"),
         (["revoke", "nothere"], "There is no key with the id “nothere”"),
     ],
 )

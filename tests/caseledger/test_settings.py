@@ -5,6 +5,7 @@ import pytest
 from caseledger.errors import SettingsError
 from caseledger.settings import KNOWN, Settings, read_settings
 from ledger.notes import Cosigner
+from ledger.trust import Trust
 
 URL = "postgresql://ledger:hunter2@db.example:5432/cases"
 
@@ -45,8 +46,45 @@ def test_an_empty_setting_is_as_one_that_is_not_set(file: Path) -> None:
     assert read_settings(empty, file) == read_settings({}, file)
 
 
-def test_a_name_that_later_releases_read_may_be_set(file: Path) -> None:
-    assert read_settings({"CASELEDGER_OIDC_ISSUER": "x"}, file) == read_settings({}, file)
+def test_the_tokens_of_an_issuer_are_taken_where_one_is_named(file: Path) -> None:
+    issuer = {"CASELEDGER_OIDC_ISSUER": "https://id.example/realms/gov"}
+    assert read_settings({}, file).trust is None
+    assert read_settings(issuer, file).trust == Trust("https://id.example/realms/gov", "caseledger")
+    named = {
+        "CASELEDGER_OIDC_AUDIENCE": "ledger",
+        "CASELEDGER_OIDC_ROLE_CLAIM": "r",
+        "CASELEDGER_OIDC_CARRIER_CLAIM": "c",
+        "CASELEDGER_OIDC_AUTHORITY_CLAIM": "a",
+        "CASELEDGER_OIDC_SCOPE_CLAIM": "s",
+    }
+    read = read_settings({**issuer, **named}, file)
+    assert read.trust == Trust("https://id.example/realms/gov", "ledger", "r", "c", "a", "s")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080", "http://localhost/x", "http://[::1]:1", "https://id.example/"]
+)
+def test_an_issuer_is_at_https_or_on_this_machine(file: Path, url: str) -> None:
+    trust = read_settings({"CASELEDGER_OIDC_ISSUER": url}, file).trust
+    assert trust is not None
+    assert trust.issuer == url
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"CASELEDGER_OIDC_ISSUER": "http://id.example"},
+        {"CASELEDGER_OIDC_ISSUER": "http://127.0.0.1.example"},
+        {"CASELEDGER_OIDC_ISSUER": "http://localhost@id.example"},
+        {"CASELEDGER_OIDC_ISSUER": "https://u:p@id.example"},
+        {"CASELEDGER_OIDC_ISSUER": "https://id.example?x"},
+        {"CASELEDGER_OIDC_ISSUER": "id.example"},
+        {"CASELEDGER_OIDC_AUDIENCE": "ledger"},
+    ],
+)
+def test_an_issuer_that_anybody_could_stand_in_for_is_refused(file: Path, given: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=r"CASELEDGER_OIDC_ISSUER is the URL of an issuer"):
+        read_settings(given, file)
 
 
 def test_the_signing_key_is_kept_in_the_home_unless_its_file_is_given(file: Path) -> None:
