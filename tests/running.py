@@ -23,7 +23,8 @@ from psycopg import sql
 from starlette.applications import Starlette
 from stdnum.cn import uscc
 
-from api.app import DEFAULT_LIMITS, create_app
+from api.app import DEFAULT_LIMITS, DEFAULT_REQUEST_LIMITS, create_app
+from api.limits import RequestLimits
 from api.streams import StreamLimits, Streams
 from domain.callers import Caller
 from domain.recorded import Recorded
@@ -277,6 +278,7 @@ def running(
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
     master: str | None = None,
+    requests: RequestLimits = DEFAULT_REQUEST_LIMITS,
 ) -> Iterator[System]:
     """A system on a migrated schema; its rulebook versions are adopted and its read models know them."""
     clock = Clock()
@@ -291,7 +293,14 @@ def running(
         ledger.adopt()
         runner = Runner(pool, recorder, all_projections(ledger.streams))
         app = create_app(
-            ledger=ledger, pool=pool, sealer=sealer, keys=keys, runner=runner, witnesses=witnesses, limits=limits
+            ledger=ledger,
+            pool=pool,
+            sealer=sealer,
+            keys=keys,
+            runner=runner,
+            witnesses=witnesses,
+            limits=limits,
+            requests=requests,
         )
         runner.start()
         try:
@@ -311,9 +320,13 @@ def started(
     signer: Signer | None = None,
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
+    requests: RequestLimits = DEFAULT_REQUEST_LIMITS,
 ) -> Iterator[System]:
     """A system on a schema of its own, signed by a key of its own where none is given."""
-    with fresh(conninfo) as schema, running(conninfo, schema, signer, witnesses, limits) as system:
+    with (
+        fresh(conninfo) as schema,
+        running(conninfo, schema, signer, witnesses, limits, requests=requests) as system,
+    ):
         yield system
 
 

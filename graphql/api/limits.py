@@ -1,24 +1,126 @@
-"""What a document may ask: how long and deep it is, and how often one field is asked in one place."""
+"""What a request may ask: how much, how deep, how often and for how long.
 
-from collections import Counter
-from typing import Any, Final
+Rules of the validation see the document alone; what it costs depends on its variables too (`api.costs`).
+"""
 
-from graphql import FieldNode, GraphQLError, SelectionSetNode, ValidationRule
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar, Final
 
-MOST_TOKENS: Final = 2_000
-MOST_ALIASES: Final = 15
-MOST_DEPTH: Final = 12
+from graphql import (
+    ASTValidationRule,
+    FieldNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    ValidationRule,
+    specified_rules,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLimits:
+    """`depth`: fields within one another; `aliases`: names for one field in one place; `cost`: rows asked times fields."""
+
+    tokens: int = 2_000
+    depth: int = 12
+    aliases: int = 15
+    cost: int = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """What one process takes. Rates are requests a second, of which as many again may come at once."""
+
+    documents: DocumentLimits = DocumentLimits()
+    body: int = 2 * 1024 * 1024
+    """Bytes of a request's body."""
+    seconds: float = 10.0
+    """After so long a request is ended, in the database too."""
+    rate: int = 10_000
+    """Of one key."""
+    public_rate: int = 500
+    """Of one address without a key, or with one that is not valid."""
+    trusted_only: bool = False
+    """Whether carriers and the public may ask nothing but what ships with the program (`api.trusted`)."""
+    origins: tuple[str, ...] = ()
+    """Whose pages may read answers in a browser (CORS); `*` for all."""
+
+
+DEFAULT_DOCUMENT_LIMITS: Final = DocumentLimits()
+
+
+@lru_cache(maxsize=16)
+def rules(limits: DocumentLimits) -> tuple[type[ASTValidationRule], ...]:
+    """The rules that a document is validated by: GraphQL's own and the limits."""
+    aliases: Any = type("AliasRule", (AliasRule,), {"most": limits.aliases})
+    depth: Any = type("DepthRule", (DepthRule,), {"most": limits.depth})
+    return (*specified_rules, aliases, depth)
 
 
 class AliasRule(ValidationRule):
-    """One field stands at most so often in one selection, under whatever aliases: each is work of its own."""
+    """One field has at most so many names in one place, fragments counted in: each is work of its own."""
+
+    most: ClassVar[int]
 
     def enter_selection_set(self, node: SelectionSetNode, *_: Any) -> None:
-        names = Counter(each.name.value for each in node.selections if isinstance(each, FieldNode))
-        for name, count in names.items():
-            if count > MOST_ALIASES:
+        names: dict[str, set[str]] = defaultdict(set)
+        for field in self._fields(node, set()):
+            names[field.name.value].add(field.alias.value if field.alias else field.name.value)
+        for name, asked in names.items():
+            if len(asked) > self.most:
                 self.report_error(
                     GraphQLError(
-                        f"Field '{name}' is asked {count} times in one selection; {MOST_ALIASES} times at most.", [node]
+                        f"Field '{name}' is asked under {len(asked)} names in one selection; {self.most} at most.",
+                        [node],
                     )
                 )
+
+    def _fields(self, node: SelectionSetNode, seen: set[str]) -> Iterator[FieldNode]:
+        for each in node.selections:
+            if isinstance(each, FieldNode):
+                yield each
+            elif isinstance(each, InlineFragmentNode):
+                yield from self._fields(each.selection_set, seen)
+            elif isinstance(each, FragmentSpreadNode) and each.name.value not in seen:
+                seen.add(each.name.value)
+                if fragment := self.context.get_fragment(each.name.value):
+                    yield from self._fields(fragment.selection_set, seen)
+
+
+class DepthRule(ValidationRule):
+    """Fields stand at most so deep within one another. Each fragment is measured once; introspection is left out."""
+
+    most: ClassVar[int]
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(context)
+        self._measured: dict[str, int] = {}
+
+    def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
+        if (depth := self._depth(node.selection_set)) > self.most:
+            self.report_error(GraphQLError(f"The operation is {depth} fields deep; {self.most} at most.", [node]))
+
+    def _depth(self, node: SelectionSetNode) -> int:
+        return max((self._depth_of(each) for each in node.selections), default=0)
+
+    def _depth_of(self, node: Any) -> int:
+        if isinstance(node, FieldNode):
+            if node.name.value.startswith("__"):
+                return 0
+            return 1 + (self._depth(node.selection_set) if node.selection_set else 0)
+        if isinstance(node, FragmentSpreadNode):
+            return self._depth_of_fragment(node.name.value)
+        return self._depth(node.selection_set)
+
+    def _depth_of_fragment(self, name: str) -> int:
+        if name not in self._measured:
+            # A fragment within itself is another rule's to refuse.
+            self._measured[name] = 0
+            fragment = self.context.get_fragment(name)
+            self._measured[name] = self._depth(fragment.selection_set) if fragment else 0
+        return self._measured[name]

@@ -35,6 +35,7 @@ class StreamLimits:
     """`queue`: how many events a client may be behind while it takes nothing; also how many are kept for all."""
 
     per_connection: int = 100
+    per_key: int = 1_000
     per_process: int = 5_000
     queue: int = 1_000
     init_seconds: float = 10.0
@@ -141,7 +142,7 @@ class Streams:
         self, session: Session, context: Context, query: str, variables: dict[str, Any] | None, name: str | None
     ) -> AsyncGenerator[dict[str, Any], None]:
         """The results of a subscription, as the client gets them. Raises Refused when it cannot go on."""
-        self._require_room(context.language)
+        self._require_room(session, context.language)
         session.running[id(context.place)] = context.place
         try:
             results = await SCHEMA.subscribe(
@@ -153,10 +154,12 @@ class Streams:
         finally:
             del session.running[id(context.place)]
 
-    def _require_room(self, language: Language) -> None:
-        most = self.limits.per_process
-        if sum(len(each.running) for each in self._sessions) >= most:
-            raise too_many(most, "本进程", "this process", language)
+    def _require_room(self, session: Session, language: Language) -> None:
+        limits, holder = self.limits, session.caller.holder
+        if sum(len(each.running) for each in self._sessions) >= limits.per_process:
+            raise too_many(limits.per_process, "本进程", "this process", language)
+        if sum(len(each.running) for each in self._sessions if each.caller.holder == holder) >= limits.per_key:
+            raise too_many(limits.per_key, "一个密钥", "one key", language)
 
     async def _sweep(self) -> None:
         while self._sessions:
