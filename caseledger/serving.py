@@ -29,8 +29,6 @@ from caseledger.wiring import System, open_system
 
 GRACE_SECONDS: Final = 30
 """Longest time that requests which were accepted have to come to their end."""
-LARGEST_MESSAGE: Final = 2 * 1024 * 1024
-"""Bytes of one message that a client sends over a WebSocket."""
 GARBAGE: Final = 50_000
 """New objects after which Python looks for cycles; 2,000 by default."""
 RESTART_SECONDS: Final = 1.0
@@ -45,8 +43,10 @@ def graphql_app(system: System) -> Starlette:
     """The application that is served."""
     # Loaded where it runs: the parent of several workers does not need it.
     from api.app import create_app
+    from api.limits import DocumentLimits, RequestLimits
     from api.streams import StreamLimits
 
+    limits = system.settings.limits
     return create_app(
         ledger=system.ledger,
         pool=system.pool,
@@ -57,7 +57,17 @@ def graphql_app(system: System) -> Starlette:
         limits=StreamLimits(
             per_connection=system.settings.subscriptions_per_connection,
             per_process=system.settings.subscriptions,
+            per_key=system.settings.subscriptions_per_key,
             queue=system.settings.subscription_queue,
+        ),
+        requests=RequestLimits(
+            documents=DocumentLimits(limits.tokens, limits.depth, limits.aliases, limits.cost),
+            body=limits.body,
+            seconds=limits.seconds,
+            rate=limits.rate,
+            public_rate=limits.public_rate,
+            trusted_only=system.settings.trusted_only,
+            origins=system.settings.origins,
         ),
     )
 
@@ -114,7 +124,9 @@ def _run(
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",
-        ws_max_size=LARGEST_MESSAGE,
+        ws_max_size=system.settings.limits.body,
+        # The server refuses the one that makes it as many.
+        limit_concurrency=system.settings.limits.connections + 1,
         # Compression would cost each connection more memory than all the rest of it.
         ws_per_message_deflate=False,
         lifespan="auto",

@@ -52,6 +52,8 @@ class RequestLimits:
 
 
 DEFAULT_DOCUMENT_LIMITS: Final = DocumentLimits()
+INTROSPECTION_DEPTH: Final = 16
+"""How deep the schema may be asked: the introspection that tools send is 15 fields deep."""
 
 
 @lru_cache(maxsize=16)
@@ -93,34 +95,39 @@ class AliasRule(ValidationRule):
 
 
 class DepthRule(ValidationRule):
-    """Fields stand at most so deep within one another. Each fragment is measured once; introspection is left out."""
+    """Fields stand at most so deep within one another. Each fragment is measured once."""
 
     most: ClassVar[int]
 
     def __init__(self, context: Any) -> None:
         super().__init__(context)
-        self._measured: dict[str, int] = {}
+        self._measured: dict[tuple[str, bool], int] = {}
 
     def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
-        if (depth := self._depth(node.selection_set)) > self.most:
-            self.report_error(GraphQLError(f"The operation is {depth} fields deep; {self.most} at most.", [node]))
+        # Tools ask the schema deeper than anyone asks for data.
+        for introspected, most in ((False, self.most), (True, max(self.most, INTROSPECTION_DEPTH))):
+            depth = self._depth(node.selection_set, introspected)
+            if depth > most:
+                self.report_error(GraphQLError(f"The operation is {depth} fields deep; {most} at most.", [node]))
+                return
 
-    def _depth(self, node: SelectionSetNode) -> int:
-        return max((self._depth_of(each) for each in node.selections), default=0)
+    def _depth(self, node: SelectionSetNode, introspected: bool) -> int:
+        return max((self._depth_of(each, introspected) for each in node.selections), default=0)
 
-    def _depth_of(self, node: Any) -> int:
-        if isinstance(node, FieldNode):
-            if node.name.value.startswith("__"):
-                return 0
-            return 1 + (self._depth(node.selection_set) if node.selection_set else 0)
+    def _depth_of(self, node: Any, introspected: bool) -> int:
         if isinstance(node, FragmentSpreadNode):
-            return self._depth_of_fragment(node.name.value)
-        return self._depth(node.selection_set)
+            return self._depth_of_fragment(node.name.value, introspected)
+        if isinstance(node, InlineFragmentNode):
+            return self._depth(node.selection_set, introspected)
+        if node.name.value.startswith("__") and not introspected:
+            return 0
+        return 1 + (self._depth(node.selection_set, introspected) if node.selection_set else 0)
 
-    def _depth_of_fragment(self, name: str) -> int:
-        if name not in self._measured:
+    def _depth_of_fragment(self, name: str, introspected: bool) -> int:
+        key = name, introspected
+        if key not in self._measured:
             # A fragment within itself is another rule's to refuse.
-            self._measured[name] = 0
+            self._measured[key] = 0
             fragment = self.context.get_fragment(name)
-            self._measured[name] = self._depth(fragment.selection_set) if fragment else 0
-        return self._measured[name]
+            self._measured[key] = self._depth(fragment.selection_set, introspected) if fragment else 0
+        return self._measured[key]

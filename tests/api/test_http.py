@@ -299,39 +299,6 @@ def test_a_revoked_key_is_refused(system: System) -> None:
     assert system.post(HEAD, key="auditor").status_code == 401
 
 
-# Limits
-
-
-def test_a_document_is_limited_in_depth(shared: System) -> None:
-    asked = "fields { type { " * 3 + "name" + " } }" * 3
-    assert shared.codes(f"{{ __schema {{ types {{ {asked} }} }} }}") == ["BAD_DOCUMENT"]
-    assert shared.codes("{ enterprises { edges { node { history { edges { node { position } } } } } } }") == []
-
-
-def test_a_document_is_limited_in_tokens(shared: System) -> None:
-    def listing(count: int) -> str:
-        types = " ".join(['"EnterpriseRegistered"'] * count)
-        return f"{{ ledger {{ events(types: [{types}]) {{ position }} }} }}"
-
-    assert shared.codes(listing(1_980)) == []
-    ((code, message),) = shared.errors(listing(2_001))
-    assert code == "BAD_DOCUMENT"
-    assert "2000" in message
-
-
-def test_a_document_is_limited_in_aliases(shared: System) -> None:
-    def aliased(count: int) -> str:
-        return "{" + " ".join(f"a{n}: ledger {{ head }}" for n in range(count)) + "}"
-
-    assert shared.codes(aliased(15)) == []
-    assert shared.codes(aliased(16)) in (["BAD_DOCUMENT"], ["LIMIT"])
-
-
-def test_a_document_that_spreads_itself_is_refused(shared: System) -> None:
-    spread = "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }"
-    assert set(shared.codes(spread)) == {"BAD_DOCUMENT"}
-
-
 # What nobody foresaw
 
 
