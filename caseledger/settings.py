@@ -75,7 +75,7 @@ class Limits:
     tokens: int = 2_000
     depth: int = 12
     aliases: int = 15
-    cost: int = 200_000
+    cost: int = 100_000
     """Rows that are asked for times fields."""
     seconds: float = 10.0
     rate: int = 10_000

@@ -29,7 +29,7 @@ class DocumentLimits:
     tokens: int = 2_000
     depth: int = 12
     aliases: int = 15
-    cost: int = 200_000
+    cost: int = 100_000
 
 
 @dataclass(frozen=True, slots=True)
