@@ -3,10 +3,11 @@
 Rules of the validation see the document alone; what it costs depends on its variables too (`api.costs`).
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any, ClassVar, Final
 
 from graphql import (
@@ -18,7 +19,6 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
     ValidationRule,
-    specified_rules,
 )
 
 
@@ -52,46 +52,79 @@ class RequestLimits:
 
 
 DEFAULT_DOCUMENT_LIMITS: Final = DocumentLimits()
+MOST_REPEATED: Final = 100
+"""How often one field may stand in one place: GraphQL's own rules compare each with each."""
+MOST_PLACES: Final = 1_000
 INTROSPECTION_DEPTH: Final = 16
 """How deep the schema may be asked: the introspection that tools send is 15 fields deep."""
 
 
 @lru_cache(maxsize=16)
 def rules(limits: DocumentLimits) -> tuple[type[ASTValidationRule], ...]:
-    """The rules that a document is validated by: GraphQL's own and the limits."""
+    """The limits of a document as rules, which look at its text alone and each fragment once."""
     aliases: Any = type("AliasRule", (AliasRule,), {"most": limits.aliases})
     depth: Any = type("DepthRule", (DepthRule,), {"most": limits.depth})
-    return (*specified_rules, aliases, depth)
+    return aliases, depth
 
 
 class AliasRule(ValidationRule):
-    """One field has at most so many names in one place, fragments counted in: each is work of its own."""
+    """One field has at most so many names in one place: each is work of its own.
+
+    A place is what GraphQL merges into one: the selections of all fields of one name in a place, fragments counted in.
+    """
 
     most: ClassVar[int]
 
-    def enter_selection_set(self, node: SelectionSetNode, *_: Any) -> None:
-        names: dict[str, set[str]] = defaultdict(set)
-        for field in self._fields(node, set()):
-            names[field.name.value].add(field.alias.value if field.alias else field.name.value)
-        for name, asked in names.items():
-            if len(asked) > self.most:
-                self.report_error(
-                    GraphQLError(
-                        f"Field '{name}' is asked under {len(asked)} names in one selection; {self.most} at most.",
-                        [node],
-                    )
-                )
+    def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
+        places, seen = [[node.selection_set]], set[frozenset[int]]()
+        while places:
+            place = places.pop()
+            key = frozenset(map(id, place))
+            if key in seen:
+                continue
+            seen.add(key)
+            fields = list(self._fields(place, set()))
+            if wrong := self._wrong(fields) or (
+                len(seen) > MOST_PLACES and "The fragments spread one another too often."
+            ):
+                self.report_error(GraphQLError(wrong, place))
+                return
+            places += _within(fields)
 
-    def _fields(self, node: SelectionSetNode, seen: set[str]) -> Iterator[FieldNode]:
-        for each in node.selections:
+    def _wrong(self, fields: list[FieldNode]) -> str | None:
+        names: dict[str, Counter[str]] = defaultdict(Counter)
+        for field in fields:
+            names[field.name.value][_name(field)] += 1
+        for name, asked in names.items():
+            if asked.total() > MOST_REPEATED:
+                return f"Field '{name}' stands {asked.total()} times in one place; {MOST_REPEATED} times at most."
+            if len(asked) > self.most:
+                return f"Field '{name}' is asked under {len(asked)} names in one place; {self.most} at most."
+        return None
+
+    def _fields(self, place: Iterable[SelectionSetNode], seen: set[str]) -> Iterator[FieldNode]:
+        for each in chain.from_iterable(node.selections for node in place):
             if isinstance(each, FieldNode):
                 yield each
             elif isinstance(each, InlineFragmentNode):
-                yield from self._fields(each.selection_set, seen)
+                yield from self._fields([each.selection_set], seen)
             elif isinstance(each, FragmentSpreadNode) and each.name.value not in seen:
                 seen.add(each.name.value)
                 if fragment := self.context.get_fragment(each.name.value):
-                    yield from self._fields(fragment.selection_set, seen)
+                    yield from self._fields([fragment.selection_set], seen)
+
+
+def _name(field: FieldNode) -> str:
+    return field.alias.value if field.alias else field.name.value
+
+
+def _within(fields: Iterable[FieldNode]) -> list[list[SelectionSetNode]]:
+    """The places within one: for each name, the selections of all fields that have it."""
+    found: dict[str, list[SelectionSetNode]] = defaultdict(list)
+    for field in fields:
+        if field.selection_set:
+            found[_name(field)].append(field.selection_set)
+    return list(found.values())
 
 
 class DepthRule(ValidationRule):

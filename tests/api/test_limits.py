@@ -50,7 +50,7 @@ def test_a_document_is_limited_in_tokens(shared: System) -> None:
 def test_a_document_is_limited_in_aliases_of_one_field(shared: System) -> None:
     assert shared.codes(aliased(15)) == []
     ((code_, message),) = shared.errors(aliased(16))
-    assert (code_, message) == ("BAD_DOCUMENT", "Field 'ledger' is asked under 16 names in one selection; 15 at most.")
+    assert (code_, message) == ("BAD_DOCUMENT", "Field 'ledger' is asked under 16 names in one place; 15 at most.")
 
 
 def test_aliases_are_counted_across_fragments() -> None:
@@ -62,6 +62,17 @@ def test_aliases_are_counted_across_fragments() -> None:
     assert "16 names" in errors_of(spread(1))[0]
     within = "{ ...F ... { ...F } } fragment F on Query " + aliased(15)
     assert errors_of(within) == []
+
+
+def test_aliases_are_counted_across_selections_that_are_merged() -> None:
+    def merged(count: int) -> str:
+        first = " ".join(f"a{n}: head" for n in range(15))
+        return f"{{ ledger {{ {first} }} ledger {{ {' '.join(f'b{n}: head' for n in range(count))} a0: head }} }}"
+
+    assert errors_of(merged(0)) == []
+    assert errors_of(merged(1)) == ["Field 'head' is asked under 16 names in one place; 15 at most."]
+    apart = "{ one: ledger { " + aliased(15)[1:-1].replace("ledger { head }", "head") + " } two: ledger { z: head } }"
+    assert errors_of(apart) == []
 
 
 def test_one_name_for_many_types_is_one_alias() -> None:
@@ -82,6 +93,18 @@ def test_a_document_is_limited_in_depth() -> None:
     spread += " fragment H on CreditReport { reasons { rule } }"
     assert errors_of(spread, DocumentLimits(depth=4)) == []
     assert errors_of(spread, DocumentLimits(depth=3)) == ["The operation is 4 fields deep; 3 at most."]
+
+
+def test_one_field_stands_so_often_in_one_place() -> None:
+    def repeated(count: int) -> str:
+        return (
+            "{ " + "ledger { head } " * (count // 2) + "... on Query { ledger { head } } " * (count - count // 2) + "}"
+        )
+
+    assert errors_of(repeated(100)) == []
+    began = time.process_time()
+    assert errors_of(repeated(250)) == ["Field 'ledger' stands 250 times in one place; 100 times at most."]
+    assert time.process_time() - began < 1
 
 
 RECURSIVE: Final = build_schema("type Query { q: Query a: Int }")
