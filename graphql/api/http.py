@@ -200,7 +200,7 @@ class GraphQLEndpoint:
             params, caller, credential = await self._in_worker(partial(self._admitted, sent, request))
         except AWAY as fault:
             return _away(request, fault, language)
-        if self.streams.is_full:
+        if self.streams.is_full or self.streams.is_full_for(caller):
             return respond(request, 503, failure("RETRY_LATER", TOO_MANY_CONNECTIONS, language), PLAIN_JSON)
         session, place = Session(caller, credential), Place(last_event(request))
         results = self.results(params, session, language, place)

@@ -36,6 +36,7 @@ class StreamLimits:
 
     per_connection: int = 100
     per_key: int = 1_000
+    """Subscriptions, and connections that can have any."""
     per_process: int = 5_000
     queue: int = 1_000
     init_seconds: float = 10.0
@@ -108,6 +109,11 @@ class Streams:
     @property
     def is_full(self) -> bool:
         return self._ended or len(self._sessions) >= self.limits.per_process
+
+    def is_full_for(self, caller: Caller, besides: Session | None = None) -> bool:
+        """Whether the holder of a key has as many connections as one may have, besides one that is looked at."""
+        held = sum(each.caller.holder == caller.holder for each in self._sessions if each is not besides)
+        return held >= self.limits.per_key
 
     @property
     def connections(self) -> int:

@@ -181,6 +181,8 @@ class _Connection:
             raise Closed(4401, "Unauthorized: the key is not valid; send Bearer KEY") from None
         except AWAY:
             raise Closed(1013, "The database is not available at the moment; try again later") from None
+        if self._streams.is_full_for(caller, self._session):
+            raise Closed(1013, "Too many connections of this key; end some")
         self._session.caller, self._session.credential = caller, credential
         await self._send({"type": "connection_ack"})
         self._acknowledged = True

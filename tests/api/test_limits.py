@@ -16,8 +16,8 @@ from api.streams import StreamLimits
 from given import A, registered
 from ledger.rows import Questions
 from projections.reads import Reads
-from running import RECORD, System, at_once, started
-from subscribing import EVENTS, holding
+from running import RECORD, System, at_once, started, wait_until
+from subscribing import EVENTS, holding, socket
 
 HEAD: Final = "{ ledger { head } }"
 RESPONSE: Final = "application/graphql-response+json"
@@ -342,6 +342,26 @@ def test_a_key_has_so_many_subscriptions_whatever_their_connections(database: st
         other.subscribe(EVENTS, {"after": 2**40}, id_="2")
         other.send({"id": "3", "type": "subscribe", "payload": {"query": EVENTS}})
         assert error_in(other)["extensions"]["code"] == "TOO_MANY_SUBSCRIPTIONS"
+
+
+def test_a_key_has_so_many_connections(database: str) -> None:
+    streaming = {"query": EVENTS, "variables": {"after": 2**40}}
+    with started(database, limits=StreamLimits(per_key=2)) as system:
+        stream = {**system.bearer("auditor"), "accept": "text/event-stream"}
+        with holding(system, "auditor"), holding(system, "auditor"):
+            with socket(system.url, f"Bearer {system.secrets['auditor']}", begun=False) as third:
+                third.send({"type": "connection_init"})
+                assert third.closed() == (1013, "Too many connections of this key; end some")
+            answer = system.http.post("/graphql", json=streaming, headers=stream)
+            assert (answer.status_code, codes(answer)) == (503, ["RETRY_LATER"])
+            with holding(system, "miit"):
+                pass
+        wait_until(lambda: system.streams.connections == 0)
+        with (
+            holding(system, "auditor"),
+            system.http.stream("POST", "/graphql", json=streaming, headers=stream) as open_,
+        ):
+            assert open_.status_code == 200
 
 
 def error_in(client: Any) -> Any:
