@@ -1,5 +1,6 @@
 """Limits of a request: each is crossed once, and once just not."""
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -262,6 +263,21 @@ def test_no_statement_begins_after_the_time(hasty: System, monkeypatch: pytest.M
     before = len(asked)
     time.sleep(1.0)
     assert (len(asked), before < 4) == (before, True)
+
+
+def test_an_append_that_takes_too_long_is_not_cancelled(hasty: System, database: str) -> None:
+    head, answers = hasty.head, list[httpx.Response]()
+    sent = {"input": {"idempotencyKey": "slow", "facts": [{registered().name: registered().fields}]}}
+    with psycopg.connect(database) as holding_the_head:
+        holding_the_head.execute(f"SELECT FROM {hasty.schema}.head FOR UPDATE".encode())
+        recording = threading.Thread(target=lambda: answers.append(hasty.post(RECORD, sent)))
+        recording.start()
+        time.sleep(1.5)
+        assert answers == []
+    recording.join()
+    assert hasty.head == head + 1
+    again = hasty.ask(RECORD, sent)["record"]
+    assert (again["replayed"], again["events"][0]["position"]) == (True, head + 1)
 
 
 # The rate
