@@ -11,12 +11,13 @@ from typing import Final, Protocol
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import LARGEST_REQUEST, Answers
-from api.media import HEADERS, PLAIN_JSON, encoded, language_of, media_for
+from api.media import GRAPHQL_JSON, HEADERS, PLAIN_JSON, SMALLEST_GZIP, encoded, language_of, media_for
 from api.newest import Newest
 from api.rates import Rates
 from domain.callers import Caller
 from domain.text import Language
 
+_KINDS: Final = {media: f"{media}; charset=utf-8".encode() for media in (PLAIN_JSON, GRAPHQL_JSON)}
 _HEADERS: Final = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
@@ -82,10 +83,11 @@ class KeptAnswers:
 
 def _dressed(content: bytes, media: str, accepted: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """The bytes to send and their headers, as the endpoint has them."""
-    content, how = encoded(content, accepted)
-    length, kind = str(len(content)).encode(), f"{media}; charset=utf-8".encode()
-    compressed = [(name.encode(), value.encode()) for name, value in how.items()]
-    return content, [*_HEADERS, *compressed, (b"content-length", length), (b"content-type", kind)]
+    headers = [*_HEADERS]
+    if len(content) >= SMALLEST_GZIP:
+        content, how = encoded(content, accepted)
+        headers += [(name.encode(), value.encode()) for name, value in how.items()]
+    return content, [*headers, (b"content-length", str(len(content)).encode()), (b"content-type", _KINDS[media])]
 
 
 def _again(message: Message, receive: Receive) -> Receive:
