@@ -35,7 +35,7 @@ class StreamLimits:
     """`queue`: how many events a client may be behind while it takes nothing; also how many are kept for all."""
 
     per_connection: int = 100
-    per_key: int = 1_000
+    per_key: int = 2_000
     """Subscriptions, and connections that can have any."""
     per_process: int = 5_000
     queue: int = 1_000

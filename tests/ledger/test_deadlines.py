@@ -62,10 +62,16 @@ def test_no_connection_is_given_out_after_the_time(pool: Pool) -> None:
 
 
 def test_work_that_ends_in_time_is_left_alone(pool: Pool) -> None:
-    deadline = Deadline(30)
-    assert deadline.run(lambda: backend(pool)) == backend(pool)
+    deadline, used = Deadline(30), []
+
+    def work() -> int:
+        with pool.connection() as database:
+            used.append(database)
+            return database.info.backend_pid
+
+    assert deadline.run(work) == used[0].info.backend_pid
     deadline.expire()
-    sleep(pool, 0.1)
+    assert not used[0].closed
 
 
 def test_other_work_is_not_cancelled(pool: Pool) -> None:
