@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import msgspec
@@ -60,6 +60,10 @@ class Asked:
             sent = self._bodies[:number]
             return [client.post("/graphql", content=body, headers=dict(self._headers)).content for body in sent]
 
+    def told(self) -> list[Any]:
+        """The data of some answers: only ours say what they cost as well."""
+        return [msgspec.json.decode(answer)["data"] for answer in self.answers()]
+
     @property
     def _port(self) -> int:
         return int(self.url.rpartition(":")[2])
@@ -73,7 +77,7 @@ def run() -> Iterator[Result]:
         ours = Asked(served, key, HOT, codes)
         at = stack.enter_context(listening("benchmarks.peers", "plain", str(home)))
         plain = Asked(at, key, HOT, codes, REQUESTS // 10)
-        assert ours.answers() == plain.answers()
+        assert ours.told() == plain.told()
         bare = _bare(home, stack, key, codes, ours)
         yield _beside("hot", ours, "a bare Starlette endpoint", bare, 0.7)
         yield _beside("hot-strawberry", ours, "plain Strawberry", plain, 3.0)
@@ -89,7 +93,7 @@ def run() -> Iterator[Result]:
         mercurius = _mercurius(home, stack)
         if mercurius:
             simple, peer = (Asked(url, key, SIMPLE, codes) for url in (served, mercurius))
-            assert simple.answers() == peer.answers()
+            assert simple.told() == peer.told()
             yield _beside("hot-mercurius", simple, "Mercurius with graphql-jit", peer, 1.5)
 
 

@@ -24,10 +24,10 @@ from strawberry.schema.config import StrawberryConfig
 from api.connections import Names
 from api.context import Context
 from api.event_types import EVENT_TYPES
-from api.http import Params
 from api.media import HEADERS
 from api.mutations import Mutation
 from api.queries import Query
+from api.received import Params
 from api.scalars import SCALARS
 from caseledger.listening import AnnouncedServer, open_socket, url_of
 from caseledger.serving import serve

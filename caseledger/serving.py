@@ -33,8 +33,6 @@ from projections.upgrading import upgrading
 
 GRACE_SECONDS: Final = 30
 """Longest time that requests which were accepted have to come to their end."""
-LARGEST_MESSAGE: Final = 2 * 1024 * 1024
-"""Bytes of one message that a client sends over a WebSocket."""
 RESTART_SECONDS: Final = 1.0
 """A worker that ended is not started again sooner than so long after its last start."""
 
@@ -47,8 +45,10 @@ def graphql_app(system: System) -> Starlette:
     """The application that is served."""
     # Loaded where it runs: the parent of several workers does not need it.
     from api.app import create_app
+    from api.limits import DocumentLimits, RequestLimits
     from api.streams import StreamLimits
 
+    limits = system.settings.limits
     return create_app(
         ledger=system.ledger,
         pool=system.pool,
@@ -60,9 +60,19 @@ def graphql_app(system: System) -> Starlette:
         limits=StreamLimits(
             per_connection=system.settings.subscriptions_per_connection,
             per_process=system.settings.subscriptions,
+            per_key=system.settings.subscriptions_per_key,
             queue=system.settings.subscription_queue,
         ),
         trust=system.settings.trust,
+        requests=RequestLimits(
+            documents=DocumentLimits(limits.tokens, limits.depth, limits.aliases, limits.cost),
+            body=limits.body,
+            seconds=limits.seconds,
+            rate=limits.rate,
+            public_rate=limits.public_rate,
+            trusted_only=system.settings.trusted_only,
+            origins=system.settings.origins,
+        ),
     )
 
 
@@ -118,7 +128,9 @@ def _run(
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",
-        ws_max_size=LARGEST_MESSAGE,
+        ws_max_size=system.settings.limits.body,
+        # The server refuses the one that makes it as many.
+        limit_concurrency=system.settings.limits.connections + 1,
         # Compression would cost each connection more memory than all the rest of it.
         ws_per_message_deflate=False,
         lifespan="auto",

@@ -5,10 +5,12 @@ def test_a_fact_is_recorded(system: System) -> None:
     assert system.ask("{ ledger { head } }") == {"ledger": {"head": system.head}}
 """
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -23,7 +25,8 @@ from psycopg import sql
 from starlette.applications import Starlette
 from stdnum.cn import uscc
 
-from api.app import DEFAULT_LIMITS, create_app
+from api.app import DEFAULT_LIMITS, DEFAULT_REQUEST_LIMITS, create_app
+from api.limits import RequestLimits
 from api.streams import StreamLimits, Streams
 from domain.callers import Caller
 from domain.recorded import Recorded
@@ -280,6 +283,7 @@ def running(
     limits: StreamLimits = DEFAULT_LIMITS,
     master: str | None = None,
     trust: Trust | None = None,
+    requests: RequestLimits = DEFAULT_REQUEST_LIMITS,
 ) -> Iterator[System]:
     """A system on a migrated schema; its rulebook versions are adopted and its read models know them."""
     clock = Clock()
@@ -303,6 +307,7 @@ def running(
             witnesses=witnesses,
             limits=limits,
             trust=trust,
+            requests=requests,
         )
         runner.start()
         try:
@@ -323,9 +328,13 @@ def started(
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
     trust: Trust | None = None,
+    requests: RequestLimits = DEFAULT_REQUEST_LIMITS,
 ) -> Iterator[System]:
     """A system on a schema of its own, signed by a key of its own where none is given."""
-    with fresh(conninfo) as schema, running(conninfo, schema, signer, witnesses, limits, trust=trust) as system:
+    with (
+        fresh(conninfo) as schema,
+        running(conninfo, schema, signer, witnesses, limits, trust=trust, requests=requests) as system,
+    ):
         yield system
 
 
@@ -351,3 +360,16 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it has not come about within 20 seconds"
         time.sleep(0.01)
+
+
+@contextmanager
+def head_held_still(conninfo: str, schema: str) -> Iterator[None]:
+    """Somebody holds the head whose server process stands still: nobody gets it while the database goes down."""
+    with closing(psycopg.connect(conninfo)) as holder:
+        holder.execute(f"SELECT FROM {schema}.head FOR UPDATE")
+        pid = holder.info.backend_pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGKILL)

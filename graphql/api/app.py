@@ -8,6 +8,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -16,11 +18,14 @@ from starlette.staticfiles import StaticFiles
 from api.answers import Answers
 from api.context import Context
 from api.errors import AWAY
-from api.http import GraphQLEndpoint, unexpected
+from api.http import GraphQLEndpoint
 from api.issuer_keys import IssuerKeys
 from api.kept import KeptAnswers
+from api.limits import RequestLimits
 from api.metrics import measurements
 from api.newest import Newest
+from api.rates import Rates
+from api.replies import unexpected
 from api.streams import StreamLimits, Streams
 from api.tlog import TiledLog
 from api.tokens import Bearers, Holders, Tokens
@@ -42,6 +47,7 @@ from projections.runner import Runner
 from projections.supervision_reads import SupervisionReads
 
 DEFAULT_LIMITS: Final = StreamLimits()
+DEFAULT_REQUEST_LIMITS: Final = RequestLimits()
 STATIC: Final = Path(__file__).parent / "static"
 
 
@@ -56,11 +62,13 @@ def create_app(
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
     trust: Trust | None = None,
+    requests: RequestLimits = DEFAULT_REQUEST_LIMITS,
 ) -> Starlette:
     """The application; `witnesses` are those whose cosignatures /tlog/checkpoint/witnessed asks for, each of them;
     `trust` names the issuer whose tokens are taken beside keys.
 
-    `read_log` is written by who makes it (`ledger.background`). Its `state.streams` are those who subscribe: `end` them before the server waits for its connections.
+    `read_log` is written by who makes it (`ledger.background`). The application's `state.streams` are those who subscribe:
+    `end` them before the server waits for its connections.
     """
     reads, supervision, proofs = Reads(pool), SupervisionReads(pool), Proofs(pool)
     erasure = Erasure(ledger, pool, sealer)
@@ -87,9 +95,17 @@ def create_app(
         return JSONResponse({"ready": True, "head": head, "known": known})
 
     newest = Newest(pool)
-    answers = Answers(newest.news)
-    endpoint = GraphQLEndpoint(context_for, holders.caller, answers, streams)
-    kept = Middleware(KeptAnswers, answers=answers, newest=newest, keys=holders, today=lambda: ledger.today)
+    answers, rates = Answers(newest.news), Rates()
+    endpoint = GraphQLEndpoint(context_for, holders.caller, answers, streams, requests, rates)
+    kept = Middleware(
+        KeptAnswers,
+        answers=answers,
+        newest=newest,
+        keys=holders,
+        rates=rates,
+        rate=requests.rate,
+        today=lambda: ledger.today,
+    )
     app = Starlette(
         routes=[
             Route("/graphql", endpoint.__call__, methods=["GET", "POST"]),
@@ -98,9 +114,9 @@ def create_app(
             Route("/readyz", ready),
             Route("/metrics", metrics),
             *TiledLog(proofs, Tiles(pool), holders.caller, read_log, witnesses).routes,
-            Mount("/static", StaticFiles(directory=STATIC)),
+            Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
         ],
-        middleware=[kept],
+        middleware=[*_cross_origin(requests.origins), kept],
         exception_handlers={Exception: unexpected},
     )
     app.state.streams = streams
@@ -114,6 +130,14 @@ def _holders(keys: Holders, trust: Trust | None) -> Holders:
     # So that they are there when the first tokens come.
     issuer_keys.fetch_beside()
     return Bearers(keys, Tokens(trust, issuer_keys))
+
+
+def _cross_origin(origins: Sequence[str]) -> list[Middleware]:
+    """What lets pages of other origins read answers; nothing where none are named."""
+    if not origins:
+        return []
+    headers = ["authorization", "content-type", "last-event-id"]
+    return [Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=headers)]
 
 
 async def _healthy(request: Request) -> Response:

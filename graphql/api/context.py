@@ -10,6 +10,7 @@ import strawberry
 
 from api.answers import AtHead
 from api.errors import stale
+from api.limits import DEFAULT_DOCUMENT_LIMITS, DocumentLimits
 from domain.callers import Caller, Role
 from domain.facts import Facts
 from domain.identifiers import legal_date_of
@@ -66,6 +67,9 @@ class Context:
     now: datetime
     feeds: Feeds
     read_log: ReadLog
+    limits: DocumentLimits = DEFAULT_DOCUMENT_LIMITS
+    cost: int | None = None
+    """What the operation costs; None before it was found valid."""
     place: Place = field(default_factory=Place)
     reads_rows: bool = False
     """Whether the answer rests on rows of the read models, in which parked enterprises stand still."""

@@ -16,9 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api.errors import AWAY, UNAVAILABLE
-from api.http import BadRequest, caller_in, unexpected
 from api.media import language_of
 from api.permissions import is_insider
+from api.received import BadRequest, caller_in
+from api.replies import unexpected
 from domain.callers import Caller, Role
 from domain.text import Text
 from ledger.entry import opened

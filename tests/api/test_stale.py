@@ -55,14 +55,13 @@ def test_a_list_leaves_the_rows_and_says_which_stand_still(parked: System) -> No
     answer = parked.post(LIST).json()
     assert "errors" not in answer
     assert len(answer["data"]["enterprises"]["edges"]) == 3
-    assert answer["extensions"] == {"stale": {"count": 1, "first": [{"uscc": code(2), "position": 7}]}}
-    assert "extensions" not in parked.post(asked(ABOUT["enterprise"], "enterprise", 1)).json()
+    assert answer["extensions"]["stale"] == {"count": 1, "first": [{"uscc": code(2), "position": 7}]}
+    assert "stale" not in parked.post(asked(ABOUT["enterprise"], "enterprise", 1)).json()["extensions"]
 
 
 def test_who_may_not_see_an_enterprise_or_its_events_is_not_told_of_them(parked: System) -> None:
-    assert parked.post("{ listEntries { totalCount } }", key=None).json()["extensions"] == {
-        "stale": {"count": 1, "first": []}
-    }
+    answer = parked.post("{ listEntries { totalCount } }", key=None).json()
+    assert answer["extensions"]["stale"] == {"count": 1, "first": []}
     for key, query in [(None, ABOUT["penalties"]), ("intake", ABOUT["penalties"]), ("telecom", ABOUT["creditStatus"])]:
         (error,) = parked.post(asked(query, "", 2), key=key).json()["errors"]
         assert error["extensions"] == {"code": "STALE"}

@@ -221,7 +221,7 @@ def test_a_token_records_and_reads_as_its_role(served: tuple[System, Issuer], sc
         assert event["recordedBy"].startswith("regulator:CA-11:oidc-")
     else:
         assert [error["code"] for error in answer["errors"]] == ["ALREADY_EXISTS"]
-    assert ask(system, issuer.token(), "{ ledger { events { position } } }").json().keys() == {"data"}
+    assert ask(system, issuer.token(), "{ ledger { events { position } } }").json()["data"]["ledger"]["events"]
     carrier = issuer.token(caseledger_role="carrier", caseledger_carrier="CHINA_TELECOM")
     (error,) = ask(system, carrier, "{ ledger { events { position } } }").json()["errors"]
     assert error["extensions"]["code"] == "FORBIDDEN"

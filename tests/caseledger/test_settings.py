@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from api.limits import DocumentLimits, RequestLimits
+from api.streams import StreamLimits
 from caseledger.errors import SettingsError
-from caseledger.settings import KNOWN, Settings, read_settings
+from caseledger.settings import KNOWN, Limits, Settings, read_settings
 from ledger.notes import Cosigner
 from ledger.trust import Trust
 
@@ -160,4 +162,61 @@ def test_witnesses_are_given_as_lines_or_by_a_file_of_lines(file: Path, tmp_path
 )
 def test_witnesses_that_are_none_are_refused(file: Path, name: str, value: str, message: str) -> None:
     with pytest.raises(SettingsError, match=f"{name} is .*{message}"):
+        read_settings({name: value}, file)
+
+
+LIMITS = {
+    "CASELEDGER_LIMIT_BODY": "100",
+    "CASELEDGER_LIMIT_TOKENS": "101",
+    "CASELEDGER_LIMIT_DEPTH": "10",
+    "CASELEDGER_LIMIT_ALIASES": "102",
+    "CASELEDGER_LIMIT_COST": "1000000000",
+    "CASELEDGER_LIMIT_SECONDS": "2.5",
+    "CASELEDGER_LIMIT_RATE": "103",
+    "CASELEDGER_LIMIT_PUBLIC_RATE": "104",
+    "CASELEDGER_LIMIT_CONNECTIONS": "105",
+}
+
+
+def test_limits_are_those_of_the_api_unless_they_are_set(file: Path) -> None:
+    usual, api = read_settings({}, file).limits, RequestLimits()
+    named = DocumentLimits(usual.tokens, usual.depth, usual.aliases, usual.cost)
+    assert RequestLimits(named, usual.body, usual.seconds, usual.rate, usual.public_rate) == api
+    assert read_settings(LIMITS, file).limits == Limits(100, 101, 10, 102, 1_000_000_000, 2.5, 103, 104, 105)
+
+
+def test_subscriptions_are_limited_as_the_api_does_unless_set(file: Path) -> None:
+    read, api = read_settings({}, file), StreamLimits()
+    assert (read.subscriptions_per_connection, read.subscriptions_per_key, read.subscriptions, read.subscription_queue) == (
+        api.per_connection, api.per_key, api.per_process, api.queue,
+    )  # fmt: skip
+    assert read_settings({"CASELEDGER_SUBSCRIPTIONS_PER_KEY": "7"}, file).subscriptions_per_key == 7
+
+
+def test_only_trusted_documents_and_pages_of_named_origins_where_it_is_set(file: Path) -> None:
+    given = {"CASELEDGER_DOCUMENTS": "only", "CASELEDGER_CORS_ORIGINS": "https://a.example, http://127.0.0.1:3000"}
+    read, usual = read_settings(given, file), read_settings({"CASELEDGER_DOCUMENTS": "any"}, file)
+    assert (read.trusted_only, read.origins) == (True, ("https://a.example", "http://127.0.0.1:3000"))
+    assert (usual.trusted_only, usual.origins) == (False, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("CASELEDGER_DOCUMENTS", "none", "is any, or only: .*; got “none”"),
+        (
+            "CASELEDGER_CORS_ORIGINS",
+            "console.example",
+            "such as https://console.example, or \\* for all; got “console.example”",
+        ),
+        ("CASELEDGER_CORS_ORIGINS", "https://a.example/path", "got “https://a.example/path”"),
+        ("CASELEDGER_LIMIT_DEPTH", "0", "is a number from 1 to 100, such as 12; got “0”"),
+        ("CASELEDGER_LIMIT_DEPTH", "101", "is a number from 1 to 100"),
+        ("CASELEDGER_LIMIT_COST", "1000000001", "is a number from 1 to 1000000000, such as 100000"),
+        ("CASELEDGER_LIMIT_RATE", "ten", "is a number from 1 to 100000, such as 10000; got “ten”"),
+        ("CASELEDGER_LIMIT_SECONDS", "0", "is a number of seconds from 0.1 to 99999, such as 10; got “0”"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused(file: Path, name: str, value: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} .*{message}"):
         read_settings({name: value}, file)
