@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Everything is installed when this file is newer than what it is made from.
 INSTALLED := $(VENV)/installed
 
-.PHONY: run test torture check demo bench lock
+.PHONY: run test torture agree check demo bench lock
 
 run: $(INSTALLED)
 	@exec $(BIN)/caseledger serve
@@ -18,6 +18,10 @@ test: $(INSTALLED)
 # Every write step killed before and after, then random faults: TORTURE_SECONDS of them (600), as TORTURE_SEED draws them.
 torture: $(INSTALLED)
 	$(BIN)/pytest -q -m torture
+
+# The program against the model that was written from the rulebook alone, on EXAMPLES drawn histories a question (500).
+agree: $(INSTALLED)
+	CASELEDGER_EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/pytest -q -n auto --dist worksteal $(shell grep -rl CASELEDGER_EXAMPLES tests)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

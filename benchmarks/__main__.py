@@ -11,9 +11,12 @@ BENCHMARKS: Final = {
     "hot": "benchmarks.hot",
     "asof": "benchmarks.asof",
     "import": "benchmarks.importing",
+    "rebuild": "benchmarks.rebuild",
+    "lag": "benchmarks.lag",
     "append": "benchmarks.append",
     "verify": "benchmarks.verify",
     "million": "benchmarks.million",
+    "growth": "benchmarks.growth",
     "draw": "benchmarks.draws",
 }
 """The module of each benchmark, by its name."""

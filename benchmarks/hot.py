@@ -10,9 +10,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import msgspec
@@ -21,6 +21,7 @@ import psycopg
 from benchmarks.enterprises import append, code, lives
 from benchmarks.harness import AtLeast, AtMost, Comparison, Result, a_home, scaled
 from benchmarks.load import load, post
+from benchmarks.servers import listening, started
 from caseledger.postgres import CarriedPostgres
 from caseledger.settings import Settings
 from caseledger.wiring import open_system
@@ -59,6 +60,10 @@ class Asked:
             sent = self._bodies[:number]
             return [client.post("/graphql", content=body, headers=dict(self._headers)).content for body in sent]
 
+    def told(self) -> list[Any]:
+        """The data of some answers: only ours say what they cost as well."""
+        return [msgspec.json.decode(answer)["data"] for answer in self.answers()]
+
     @property
     def _port(self) -> int:
         return int(self.url.rpartition(":")[2])
@@ -68,11 +73,11 @@ def run() -> Iterator[Result]:
     codes = [code(number) for number in range(scaled(ENTERPRISES))]
     with a_home() as home, ExitStack() as stack:
         key = _filled(home, codes)
-        served = stack.enter_context(_listening("caseledger.main", "serve", "--port", "0", home=home))
+        served = stack.enter_context(listening("caseledger.main", "serve", "--port", "0", home=home))
         ours = Asked(served, key, HOT, codes)
-        at = stack.enter_context(_listening("benchmarks.peers", "plain", str(home)))
+        at = stack.enter_context(listening("benchmarks.peers", "plain", str(home)))
         plain = Asked(at, key, HOT, codes, REQUESTS // 10)
-        assert ours.answers() == plain.answers()
+        assert ours.told() == plain.told()
         bare = _bare(home, stack, key, codes, ours)
         yield _beside("hot", ours, "a bare Starlette endpoint", bare, 0.7)
         yield _beside("hot-strawberry", ours, "plain Strawberry", plain, 3.0)
@@ -88,7 +93,7 @@ def run() -> Iterator[Result]:
         mercurius = _mercurius(home, stack)
         if mercurius:
             simple, peer = (Asked(url, key, SIMPLE, codes) for url in (served, mercurius))
-            assert simple.answers() == peer.answers()
+            assert simple.told() == peer.told()
             yield _beside("hot-mercurius", simple, "Mercurius with graphql-jit", peer, 1.5)
 
 
@@ -119,7 +124,7 @@ def _bare(home: Path, stack: ExitStack, key: str, codes: Sequence[str], ours: As
         database.execute("CREATE TABLE hot_answers (uscc text PRIMARY KEY, body bytea NOT NULL)")
         rows = list(zip(codes, ours.answers(len(codes)), strict=True))
         database.cursor().executemany("INSERT INTO hot_answers VALUES (%s, %s)", rows)
-    bare = Asked(stack.enter_context(_listening("benchmarks.peers", "bare", conninfo)), key, HOT, codes)
+    bare = Asked(stack.enter_context(listening("benchmarks.peers", "bare", conninfo)), key, HOT, codes)
     assert bare.answers() == ours.answers()
     return bare
 
@@ -145,33 +150,10 @@ def _mercurius(home: Path, stack: ExitStack) -> str | None:
         print("hot-mercurius is left out: npm could not install its packages; look at npm's network.", file=sys.stderr)
         return None
     conninfo = stack.enter_context(CarriedPostgres(home)).conninfo
-    return stack.enter_context(_started(["node", str(folder / "server.mjs"), _url(conninfo)], os.environ.copy()))
+    url, _ = stack.enter_context(started(["node", str(folder / "server.mjs"), _url(conninfo)], os.environ.copy()))
+    return url
 
 
 def _url(conninfo: str) -> str:
     """A conninfo as JSON, which the other server reads."""
     return msgspec.json.encode(psycopg.conninfo.conninfo_to_dict(conninfo)).decode()
-
-
-@contextmanager
-def _listening(module: str, *arguments: str, home: Path | None = None) -> Iterator[str]:
-    """Where a module's server listens, from when it says so until the block is left."""
-    root = FOLDER.parent
-    environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'graphql'}"}
-    if home:
-        environment["CASELEDGER_HOME"] = str(home)
-    with _started([sys.executable, "-m", module, *arguments], environment) as url:
-        yield url
-
-
-@contextmanager
-def _started(command: Sequence[str], environment: dict[str, str]) -> Iterator[str]:
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    try:
-        assert process.stdout
-        said = process.stdout.readline()
-        assert said.startswith("listening on "), f"{command[0]} ended with {process.wait()}"
-        yield said.split()[-1]
-    finally:
-        process.terminate()
-        process.wait()

@@ -58,7 +58,7 @@ def run() -> Iterator[Result]:
 def _receipts(proofs: Proofs, chance: Random, head: int) -> float:
     """The median time of one receipt, in milliseconds."""
     taken = []
-    for _ in range(RECEIPTS):
+    for _ in range(scaled(RECEIPTS)):
         position = chance.randrange(1, head + 1)
         begun = perf_counter()
         (receipt,) = proofs.receipts([position])
@@ -70,7 +70,7 @@ def _receipts(proofs: Proofs, chance: Random, head: int) -> float:
 
 def _entries(recorder: PostgresRecorder, chance: Random, head: int) -> float:
     taken = []
-    for _ in range(RECEIPTS):
+    for _ in range(scaled(RECEIPTS)):
         position = chance.randrange(1, head + 1)
         begun = perf_counter()
         recorder.read_positions([position])

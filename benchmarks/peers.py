@@ -24,10 +24,10 @@ from strawberry.schema.config import StrawberryConfig
 from api.connections import Names
 from api.context import Context
 from api.event_types import EVENT_TYPES
-from api.http import Params
 from api.media import HEADERS
 from api.mutations import Mutation
 from api.queries import Query
+from api.received import Params
 from api.scalars import SCALARS
 from caseledger.listening import AnnouncedServer, open_socket, url_of
 from caseledger.serving import serve
@@ -83,7 +83,8 @@ def plain_app(system: System) -> Starlette:
     feeds = Feeds(pool, ledger, reads, system.runner, 1)
 
     def executed(sent: Params) -> Response:
-        context = Context(Caller(Role.AUDITOR), "zh", *parts, system.runner, ledger.clock(), feeds)
+        rest = system.runner, ledger.clock(), feeds, system.read_log
+        context = Context(Caller(Role.AUDITOR), "zh", *parts, *rest)
         made = schema.execute_sync(sent.query, sent.variables, context, operation_name=sent.operation_name)
         assert not made.errors, made.errors
         return Response(msgspec.json.encode({"data": made.data}), headers=HEADERS, media_type=JSON)

@@ -25,7 +25,7 @@ from caseledger.settings import HOME, read_settings
 from caseledger.wiring import open_system
 from domain.callers import Role
 from domain.identifiers import Malformed
-from ledger.keys import SCOPES, KeyInfo
+from ledger.keys import SCOPES, KeyInfo, expiry
 from ledger.migrations import MigrationError
 
 FAILED: Final = 1
@@ -121,7 +121,7 @@ def rebuild(
 @app.command()
 def status(machine: Machine = False) -> None:
     """Show the database, the head of the ledger and how far each projection is."""
-    from caseledger.status import status_of
+    from caseledger.status import of_other_versions, status_of
 
     with open_system(read_settings()) as system:
         found = status_of(system)
@@ -131,8 +131,10 @@ def status(machine: Machine = False) -> None:
     print(
         f"database  {found['database']} (PostgreSQL {found['postgresql']})\nhead      {found['head']}\nsealed    {found['sealed']}"
     )
-    rows = [(each["name"], each["position"], each["lag"]) for each in found["projections"]]
-    as_table(("projection", "position", "lag"), rows, of="projections")
+    rows = [(each["name"], each["position"], each["lag"], each["version"]) for each in found["projections"]]
+    as_table(("projection", "position", "lag", "version"), rows, of="projections")
+    for sentence in of_other_versions(found):
+        print(sentence)
     for each in found["stopped"]:
         print(f"{each['projection']} is stopped since {each['why']}; mend the program, then `caseledger rebuild`.")
     if found["parked"]:
@@ -309,10 +311,17 @@ def keys_create(
         str | None, typer.Option(metavar="CODE", help="The authority that it speaks for: MIIT or CA-nn.")
     ] = None,
     scope: Annotated[list[str] | None, typer.Option(help=f"More that it may: {', '.join(SCOPES)}.")] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(metavar="DATE|DAYS", help="Its last day (Asia/Shanghai), or for how many days it is good."),
+    ] = None,
 ) -> None:
     """Make a key and print it, this once."""
+    until = expiry(expires, datetime.now(UTC)) if expires else None
     with open_system(read_settings()) as system:
-        key, made = system.keys.create(role, name=name, carrier=carrier, authority=authority, scopes=scope or ())
+        key, made = system.keys.create(
+            role, name=name, carrier=carrier, authority=authority, scopes=scope or (), expires_at=until
+        )
     print(key, flush=True)
     note(
         f"This is the {made.role} key {made.id}. It is shown this once: keep it safe. Send it as Authorization: Bearer KEY."
@@ -340,12 +349,16 @@ def keys_revoke(
     note(f"The {revoked.role} key {revoked.id} is revoked.")
 
 
-_described_names: Final = ("id", "role", "name", "carrier", "authority", "scopes", "createdAt", "revokedAt")
+_described_names: Final = (
+    "id", "role", "name", "carrier", "authority", "scopes", "createdAt", "revokedAt",
+    "expiresAt", "lastUsedAt",
+)  # fmt: skip
 
 
 def _described(info: KeyInfo) -> dict[str, Any]:
     values = (info.id, info.role.value, info.name, info.carrier, info.authority, list(info.scopes))
-    return dict(zip(_described_names, (*values, info.created_at, info.revoked_at), strict=True))
+    times = (info.created_at, info.revoked_at, info.expires_at, info.last_used_at)
+    return dict(zip(_described_names, (*values, *times), strict=True))
 
 
 def main() -> None:

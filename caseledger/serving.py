@@ -26,11 +26,13 @@ from caseledger.listening import BACKLOG, AnnouncedServer, Stopped, open_socket,
 from caseledger.logs import configure_logs, where
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
+from ledger.background import background
+from ledger.read_log import FLUSH_SECONDS
+from projections.all import all_projections
+from projections.upgrading import upgrading
 
 GRACE_SECONDS: Final = 30
 """Longest time that requests which were accepted have to come to their end."""
-LARGEST_MESSAGE: Final = 2 * 1024 * 1024
-"""Bytes of one message that a client sends over a WebSocket."""
 RESTART_SECONDS: Final = 1.0
 """A worker that ended is not started again sooner than so long after its last start."""
 
@@ -43,19 +45,33 @@ def graphql_app(system: System) -> Starlette:
     """The application that is served."""
     # Loaded where it runs: the parent of several workers does not need it.
     from api.app import create_app
+    from api.limits import DocumentLimits, RequestLimits
     from api.streams import StreamLimits
 
+    limits = system.settings.limits
     return create_app(
         ledger=system.ledger,
         pool=system.pool,
         sealer=system.sealer,
         keys=system.keys,
         runner=system.runner,
+        read_log=system.read_log,
         witnesses=[at.verifier for at in system.settings.witnesses],
         limits=StreamLimits(
             per_connection=system.settings.subscriptions_per_connection,
             per_process=system.settings.subscriptions,
+            per_key=system.settings.subscriptions_per_key,
             queue=system.settings.subscription_queue,
+        ),
+        trust=system.settings.trust,
+        requests=RequestLimits(
+            documents=DocumentLimits(limits.tokens, limits.depth, limits.aliases, limits.cost),
+            body=limits.body,
+            seconds=limits.seconds,
+            rate=limits.rate,
+            public_rate=limits.public_rate,
+            trusted_only=system.settings.trusted_only,
+            origins=system.settings.origins,
         ),
     )
 
@@ -112,7 +128,9 @@ def _run(
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",
-        ws_max_size=LARGEST_MESSAGE,
+        ws_max_size=system.settings.limits.body,
+        # The server refuses the one that makes it as many.
+        limit_concurrency=system.settings.limits.connections + 1,
         # Compression would cost each connection more memory than all the rest of it.
         ws_per_message_deflate=False,
         lifespan="auto",
@@ -130,7 +148,13 @@ def _run(
     gc.freeze()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent, server), daemon=True).start()
-    with collecting(system.pool, system.settings.witnesses, system.settings.witness_seconds):
+    witnesses, seconds = system.settings.witnesses, system.settings.witness_seconds
+    build = partial(all_projections, rulebook=system.ledger.rulebook)
+    with (
+        background([system.read_log.flush, system.keys.write_uses], FLUSH_SECONDS),
+        collecting(system.pool, witnesses, seconds),
+        upgrading(system.runner, build),
+    ):
         server.run([listener])
 
 

@@ -20,6 +20,7 @@ from domain.text import shown
 from ledger.cosignatures import MalformedWitnesses, WitnessAt, witnesses_of
 from ledger.migrations import DEFAULT_SCHEMA
 from ledger.sealing import KeyPlace
+from ledger.trust import Trust
 
 PREFIX: Final = "CASELEDGER_"
 KNOWN: Final = (
@@ -28,6 +29,11 @@ KNOWN: Final = (
     "CASELEDGER_READ_URL",
     "CASELEDGER_SCHEMA",
     "CASELEDGER_OIDC_ISSUER",
+    "CASELEDGER_OIDC_AUDIENCE",
+    "CASELEDGER_OIDC_ROLE_CLAIM",
+    "CASELEDGER_OIDC_CARRIER_CLAIM",
+    "CASELEDGER_OIDC_AUTHORITY_CLAIM",
+    "CASELEDGER_OIDC_SCOPE_CLAIM",
     "CASELEDGER_SIGNING_KEY_FILE",
     "CASELEDGER_MASTER_KEY_FILE",
     "CASELEDGER_MASTER_KEY",
@@ -35,18 +41,55 @@ KNOWN: Final = (
     "CASELEDGER_WITNESS_SECONDS",
     "CASELEDGER_SUBSCRIPTIONS",
     "CASELEDGER_SUBSCRIPTIONS_PER_CONNECTION",
+    "CASELEDGER_SUBSCRIPTIONS_PER_KEY",
     "CASELEDGER_SUBSCRIPTION_QUEUE",
+    "CASELEDGER_DOCUMENTS",
+    "CASELEDGER_CORS_ORIGINS",
+    "CASELEDGER_LIMIT_BODY",
+    "CASELEDGER_LIMIT_TOKENS",
+    "CASELEDGER_LIMIT_DEPTH",
+    "CASELEDGER_LIMIT_ALIASES",
+    "CASELEDGER_LIMIT_COST",
+    "CASELEDGER_LIMIT_SECONDS",
+    "CASELEDGER_LIMIT_RATE",
+    "CASELEDGER_LIMIT_PUBLIC_RATE",
+    "CASELEDGER_LIMIT_CONNECTIONS",
 )
-"""The names that may be set. CASELEDGER_OIDC_ISSUER is kept for what a later release reads from it."""
+"""The names that may be set."""
 
 HOME: Final = "./.caseledger"
 WITNESS_SECONDS: Final = 10.0
 SUBSCRIPTIONS: Final = 5_000
 SUBSCRIPTIONS_PER_CONNECTION: Final = 100
+SUBSCRIPTIONS_PER_KEY: Final = 2_000
 SUBSCRIPTION_QUEUE: Final = 1_000
 MOST: Final = 100_000
+MOST_BYTES: Final = 1_000_000_000
+MOST_COST: Final = 1_000_000_000
+DOCUMENTS: Final = ("any", "only")
+_ORIGIN: Final = re.compile(r"\*|https?://[^\s/,]{1,253}")
 _SECONDS: Final = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?")
+_ISSUER: Final = re.compile(r"(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)(/[^\s?#]*)?")
 _SCHEMA: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,49}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may ask, and one process takes."""
+
+    body: int = 2 * 1024 * 1024
+    """Bytes of a request's body."""
+    tokens: int = 2_000
+    depth: int = 12
+    aliases: int = 15
+    cost: int = 100_000
+    """Rows that are asked for times fields."""
+    seconds: float = 10.0
+    rate: int = 10_000
+    """Requests a second of one key."""
+    public_rate: int = 500
+    """Requests a second of one address without a key."""
+    connections: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +117,17 @@ class Settings:
     subscriptions: int = SUBSCRIPTIONS
     """Most subscriptions, and most connections that can have any, of one process."""
     subscriptions_per_connection: int = SUBSCRIPTIONS_PER_CONNECTION
+    subscriptions_per_key: int = SUBSCRIPTIONS_PER_KEY
     subscription_queue: int = SUBSCRIPTION_QUEUE
     """How many events a subscriber may be behind while it takes nothing of what is sent."""
+
+    trust: Trust | None = None
+    """The issuer whose tokens are taken beside keys; None for keys alone."""
+    trusted_only: bool = False
+    """Whether carriers and the public may ask nothing but the documents that ship with the program."""
+    origins: tuple[str, ...] = ()
+    """Whose pages may read answers in a browser; `*` for all."""
+    limits: Limits = Limits()
 
     @property
     def master_key(self) -> KeyPlace:
@@ -116,8 +168,48 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
         subscriptions_per_connection=_number(
             "CASELEDGER_SUBSCRIPTIONS_PER_CONNECTION", named, SUBSCRIPTIONS_PER_CONNECTION
         ),
+        subscriptions_per_key=_number("CASELEDGER_SUBSCRIPTIONS_PER_KEY", named, SUBSCRIPTIONS_PER_KEY),
         subscription_queue=_number("CASELEDGER_SUBSCRIPTION_QUEUE", named, SUBSCRIPTION_QUEUE),
+        trust=_trust(named),
+        trusted_only=_documents(named.get("CASELEDGER_DOCUMENTS") or DOCUMENTS[0]) == "only",
+        origins=_origins(named.get("CASELEDGER_CORS_ORIGINS") or ""),
+        limits=_limits(named),
     )
+
+
+def _limits(named: Mapping[str, str]) -> Limits:
+    usual = Limits()
+    return Limits(
+        body=_number("CASELEDGER_LIMIT_BODY", named, usual.body, MOST_BYTES),
+        tokens=_number("CASELEDGER_LIMIT_TOKENS", named, usual.tokens),
+        depth=_number("CASELEDGER_LIMIT_DEPTH", named, usual.depth, 100),
+        aliases=_number("CASELEDGER_LIMIT_ALIASES", named, usual.aliases),
+        cost=_number("CASELEDGER_LIMIT_COST", named, usual.cost, MOST_COST),
+        seconds=_seconds("CASELEDGER_LIMIT_SECONDS", named, usual.seconds),
+        rate=_number("CASELEDGER_LIMIT_RATE", named, usual.rate),
+        public_rate=_number("CASELEDGER_LIMIT_PUBLIC_RATE", named, usual.public_rate),
+        connections=_number("CASELEDGER_LIMIT_CONNECTIONS", named, usual.connections),
+    )
+
+
+def _documents(given: str) -> str:
+    if given in DOCUMENTS:
+        return given
+    raise SettingsError(
+        f"CASELEDGER_DOCUMENTS is any, or only: then carriers and the public may ask nothing but the documents that ship; "
+        f"got {shown(given)}."
+    )
+
+
+def _origins(given: str) -> tuple[str, ...]:
+    named = tuple(given.replace(",", " ").split())
+    for each in named:
+        if not _ORIGIN.fullmatch(each):
+            raise SettingsError(
+                "CASELEDGER_CORS_ORIGINS is origins between commas, such as https://console.example, or * for all; "
+                f"got {shown(each)}."
+            )
+    return named
 
 
 def _file(name: str, named: Mapping[str, str]) -> Path | None:
@@ -185,6 +277,21 @@ def _witnesses(given: str) -> tuple[WitnessAt, ...]:
         ) from None
 
 
+def _trust(named: Mapping[str, str]) -> Trust | None:
+    """The issuer of CASELEDGER_OIDC_ISSUER, with what the other settings say of its tokens."""
+    prefix = "CASELEDGER_OIDC_"
+    given = {name.removeprefix(prefix).lower(): value for name, value in named.items() if name.startswith(prefix)}
+    said = {name: value for name, value in given.items() if value}
+    if not said:
+        return None
+    if not _ISSUER.fullmatch(said.get("issuer", "")):
+        raise SettingsError(
+            "CASELEDGER_OIDC_ISSUER is the URL of an issuer as its tokens have it in iss, https://HOST/PATH (http:// for this "
+            f"machine alone), and the other settings of {prefix}… need it; got {shown(said.get('issuer', ''))}."
+        )
+    return Trust(**said)
+
+
 def _seconds(name: str, named: Mapping[str, str], default: float) -> float:
     text = named.get(name)
     if not text:
@@ -194,10 +301,10 @@ def _seconds(name: str, named: Mapping[str, str], default: float) -> float:
     raise SettingsError(f"{name} is a number of seconds from 0.1 to 99999, such as {default:g}; got {shown(text)}.")
 
 
-def _number(name: str, named: Mapping[str, str], default: int) -> int:
+def _number(name: str, named: Mapping[str, str], default: int, most: int = MOST) -> int:
     text = named.get(name)
     if not text:
         return default
-    if text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MOST:
+    if text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= most:
         return int(text)
-    raise SettingsError(f"{name} is a number from 1 to {MOST}, such as {default}; got {shown(text)}.")
+    raise SettingsError(f"{name} is a number from 1 to {most}, such as {default}; got {shown(text)}.")

@@ -22,6 +22,7 @@ from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
 from ledger.master_keys import MasterKeyError
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
+from ledger.read_log import READ_LOG_MIGRATIONS, ReadLog
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
 from ledger.snapshots import Snapshots
@@ -30,7 +31,7 @@ from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
 
-MIGRATIONS: Final = LEDGER_MIGRATIONS + KEY_MIGRATIONS + IMPORT_MIGRATIONS + PROJECTION_MIGRATIONS
+MIGRATIONS: Final = LEDGER_MIGRATIONS + KEY_MIGRATIONS + READ_LOG_MIGRATIONS + IMPORT_MIGRATIONS + PROJECTION_MIGRATIONS
 OLDEST_SERVER: Final = 15
 GARBAGE: Final = 50_000
 """New objects after which Python looks for cycles. Folds and rows are many small objects without any: to go through them
@@ -49,6 +50,7 @@ class System:
     sealer: Sealer
     keys: Keys
     runner: Runner
+    read_log: ReadLog
 
 
 @contextmanager
@@ -71,7 +73,7 @@ def open_system(settings: Settings) -> Iterator[System]:
         ledger.adopt()
         runner = Runner(pool, recorder, all_projections(ledger.streams, ledger.rulebook))
         stack.callback(runner.stop)
-        yield System(settings, pool, ledger, sealer, Keys(pool), runner)
+        yield System(settings, pool, ledger, sealer, Keys(pool), runner, ReadLog(pool))
 
 
 @contextmanager

@@ -1,20 +1,11 @@
-"""Who asks, and what each role may record or decide (rulebook §3 “Who records”)."""
+"""Who asks, and what they may record or decide, by the rows of `domain.matrix` (rulebook §3 “Who records”)."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
 from domain.commands import Code, Command, Refusal, refusal
-from domain.events import (
-    AccessChange,
-    AccessGranted,
-    AccessRestored,
-    AccessRestricted,
-    AccessTerminated,
-    ComplaintReceived,
-    ComplaintResolved,
-    Event,
-)
+from domain.events import AccessChange, AccessGranted, Event
+from domain.matrix import ERASES_PERSONAL, EVENTS, GATES, READS_PERSONAL, Reach, Row
 from domain.requests import AccessRequest, CooperationRequest, Request
 
 
@@ -43,25 +34,20 @@ class Caller:
 
     @property
     def sees_personal(self) -> bool:
-        return "personal:read" in self.scopes
+        return READS_PERSONAL in self.scopes
 
     @property
     def erases_personal(self) -> bool:
-        return "personal:erase" in self.scopes
+        return ERASES_PERSONAL in self.scopes
 
-
-CARRIERS_OWN: Final[tuple[type[Event], ...]] = (AccessGranted, AccessRestricted, AccessRestored, AccessTerminated)
-INTAKES_OWN: Final[tuple[type[Event], ...]] = (ComplaintReceived, ComplaintResolved)
+    def reach(self, row: Row) -> Reach:
+        """How far this caller reaches by a row of the matrix."""
+        return row.reach(self.role, self.scopes)
 
 
 def may_record_type(caller: Caller, cls: type[Event]) -> Refusal | None:
     """Refuses what the role may never record, before anything of the fact is looked at."""
-    allowed = {
-        Role.REGULATOR: not cls.by_ledger,
-        Role.CARRIER: cls in CARRIERS_OWN,
-        Role.INTAKE: cls in INTAKES_OWN,
-    }
-    if allowed.get(caller.role, False):
+    if caller.reach(EVENTS[cls.__name__].records) is not Reach.NONE:
         return None
     return refusal(
         Code.FORBIDDEN,
@@ -99,16 +85,19 @@ def may_record(caller: Caller, command: Command) -> Refusal | None:
 
 def may_decide(caller: Caller, request: Request) -> Refusal | None:
     """A regulator decides all gates, a carrier ACCESS and COOPERATION under its own code."""
-    return None if caller.role is Role.REGULATOR else _as_carrier(caller, request)
+    return _may_ask(caller, request, GATES[request.gate].decides)
 
 
 def may_preview(caller: Caller, request: Request) -> Refusal | None:
     """Who may decide a gate may preview it; an auditor sees everything and records nothing."""
-    return None if caller.role in (Role.REGULATOR, Role.AUDITOR) else _as_carrier(caller, request)
+    return _may_ask(caller, request, GATES[request.gate].previews)
 
 
-def _as_carrier(caller: Caller, request: Request) -> Refusal | None:
-    if caller.role is Role.CARRIER and isinstance(request, (AccessRequest, CooperationRequest)):
+def _may_ask(caller: Caller, request: Request, row: Row) -> Refusal | None:
+    reach = caller.reach(row)
+    if reach is Reach.ALL:
+        return None
+    if reach is Reach.OWN and isinstance(request, (AccessRequest, CooperationRequest)):
         return None if request.carrier == caller.carrier else _another_carrier(caller, "carrier", request.carrier)
     return refusal(
         Code.FORBIDDEN,

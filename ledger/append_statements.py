@@ -51,8 +51,8 @@ class Writing:
         self._values |= {"left": before, "left_at": before_at, "last": last, **_named(onces), **_columns(asked)}
 
     def rely_on_turn(self) -> None:
-        """Says that an earlier statement of the transaction has moved the head."""
-        self._clauses.append("turn AS (SELECT)")
+        """Writes nothing unless an earlier statement of the transaction has moved the head."""
+        self._clauses.append("turn AS (SELECT FROM head WHERE xmin = pg_current_xact_id()::xid)")
 
     def add_events(self, after: int, events: Sequence[DCBEvent], entries: Sequence[bytes]) -> None:
         # The database would make them out of the events' tags in three times the time.

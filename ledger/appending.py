@@ -4,8 +4,8 @@ The transaction takes its turn by locking the one-row table `head` and holds it 
 given out in commit order and whoever follows `position > n` misses nothing. What its conditions ask is looked up for
 the whole group at once; conflicts between its members are found in memory.
 
-A process that appended last knows the head. It writes at once, by one statement that writes nothing unless the head is
-still there and every condition holds; else it takes its turn first and looks.
+A process that appended last knows the head. It writes at once, by statements that write nothing unless the head is still
+there and every condition holds; else it takes its turn first and looks.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Final, Protocol, TypeAlias
 
 from eventsourcing.dcb.api import DCBAppendCondition
@@ -28,6 +29,8 @@ from ledger.tree import Growth
 
 PART: Final = 256
 """Events that are written by one statement."""
+FIRST_PART: Final = 64
+"""The same of the first of several statements: the sooner it is sent, the sooner the database has something to do."""
 
 
 class Tree(Protocol):
@@ -100,20 +103,35 @@ class Appender:
         return self._append_in_turn(database, group) if results is None else results
 
     def _append_at_once(self, database: Database, group: Sequence[Append]) -> list[Result] | None:
-        """One round trip, or None where nothing was written: the head has moved, or not all may be appended."""
+        """Without a look before, or None where nothing was written: the head has moved, or not all may be appended."""
         left = self._left
-        if left is None or not self._alone or not _is_small(group) or (self._tree and left.edge is None):
+        if left is None or not self._alone or (self._tree and left.edge is None) or _destroyed(group):
             return None
         turn = self._turn(left)
         admitted = _admit(turn, group)
-        (statement,) = self._statements(turn, left.edge, unless=group)
-        self.may_be_kept = True
-        written = prepared.run(database, *statement) == 1
-        self.may_be_kept = False
-        if not written:
+        if not turn.accepted:
+            return None
+        write = self._write_one if turn.position - left.position <= PART else self._write_parts
+        if not write(database, self._statements(turn, left.edge, unless=group)):
             return None
         self._left = turn.head
         return _results(turn, admitted)
+
+    def _write_one(self, database: Database, statements: Iterator[Statement]) -> bool:
+        """One statement as a transaction of its own, by one round trip."""
+        (statement,) = statements
+        self.may_be_kept = True
+        written = prepared.run(database, *statement) == 1
+        self.may_be_kept = False
+        return written
+
+    def _write_parts(self, database: Database, statements: Iterator[Statement]) -> bool:
+        """Several, of which each is sent when it is made."""
+        with database.pipeline(), database.transaction():
+            first, *_ = [database.execute(*statement) for statement in statements]
+            self.may_be_kept = True
+        self.may_be_kept = False
+        return first.rowcount == 1
 
     def _append_in_turn(self, database: Database, group: Sequence[Append]) -> list[Result]:
         # Two round trips: what takes the turn and looks, then what writes and commits. Each statement has a snapshot of
@@ -125,12 +143,9 @@ class Appender:
             if turn.accepted:
                 for statement in self._statements(turn, self._edge(database, turn.before)):
                     database.execute(*statement)
-                for subject in [append.destroys for _, append in turn.accepted if append.destroys]:
+                for subject in _destroyed([append for _, append in turn.accepted]):
                     database.execute(DESTROY, [subject])
             self.may_be_kept = True
-            if turn.growth and len(turn.growth.entries) > PART:
-                # The database has enough to do.
-                turn.growth.prove()
         self.may_be_kept = False
         if turn.accepted or turn.before != self._left:
             self._left = turn.head
@@ -167,13 +182,14 @@ class Appender:
     def _statements(self, turn: _Turn, edge: Frontier | None, unless: Sequence[Append] = ()) -> Iterator[Statement]:
         """The statements that write what was accepted; the first writes nothing if `unless` or the head forbid it.
 
-        Many events are written in parts, whose others rely on the turn being had: while the database writes one, the
-        next is made ready, and the tree's last.
+        Many events are written in parts, whose others rely on the first: while the database writes one, the next is made
+        ready, the tree's last, and then the proofs for the receipts.
         """
         events = [event for _, append in turn.accepted for event in append.events]
+        bounds = _bounds(len(events))
         entries: list[bytes] = []
-        for begin in range(0, len(events), PART):
-            part, after = events[begin : begin + PART], turn.before.position + begin
+        for begin, end in pairwise(bounds):
+            part, after = events[begin:end], turn.before.position + begin
             new = [self._seal(event, position, turn.recorded_at) for position, event in enumerate(part, after + 1)]
             entries += new
             writing = Writing(turn.recorded_at)
@@ -184,14 +200,16 @@ class Appender:
             writing.add_events(after, part, new)
             if begin == 0:
                 writing.add_keys(_kept(turn))
-            if edge is not None and len(events) <= PART:
+            if edge is not None and len(bounds) == 2:
                 writing.add_growth(self._grow(turn, edge, entries))
             yield writing.statement
-        if edge is not None and len(events) > PART:
+        if edge is not None and len(bounds) > 2:
             writing = Writing(turn.recorded_at)
             writing.rely_on_turn()
-            writing.add_growth(self._grow(turn, edge, entries))
+            growth = self._grow(turn, edge, entries)
+            writing.add_growth(growth)
             yield writing.statement
+            growth.prove()
 
     def _grow(self, turn: _Turn, edge: Frontier, entries: Sequence[bytes]) -> Growth:
         assert self._tree is not None
@@ -207,9 +225,13 @@ def _kept(turn: _Turn) -> list[Kept]:
     return [Kept(append.once, at, at + len(append.events) - 1) for at, append in turn.accepted if append.once]
 
 
-def _is_small(group: Sequence[Append]) -> bool:
-    """Whether one statement writes all of it."""
-    return 0 < sum(len(append.events) for append in group) <= PART and not any(append.destroys for append in group)
+def _destroyed(group: Sequence[Append]) -> list[str]:
+    return [append.destroys for append in group if append.destroys]
+
+
+def _bounds(events: int) -> list[int]:
+    """Where the parts of so many events begin, and the end of the last."""
+    return [0, events] if events <= PART else [0, *range(FIRST_PART, events, PART), events]
 
 
 def _admit(turn: _Turn, group: Sequence[Append]) -> list[Admitted]:

@@ -2,23 +2,22 @@
 
 A key reads ``clk_ID_SECRET``: the id is shown in lists and stands in recordedBy, the secret is 32 random bytes. The
 database holds the SHA-256 of the whole key and never the key. The secret has 256 bits of its own, so one fast hash
-protects it as well as a slow one would.
+protects it as well as a slow one would. When a key was last used is noted when it is looked up and written beside the
+requests, to about a minute.
 """
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
 from re import compile as pattern
 from threading import Lock
 from time import monotonic
-from typing import Final
-
-from psycopg.rows import TupleRow
+from typing import Any, Final
 
 from domain import identifiers
 from domain.callers import Caller, Role
@@ -26,12 +25,18 @@ from domain.identifiers import malformed
 from domain.text import shown
 from ledger.migrations import Migration, Pool
 
-KEY_MIGRATIONS: Final = (Migration("keys_0001", (Path(__file__).parent / "sql" / "api_keys.sql",)),)
+_SQL: Final = Path(__file__).parent / "sql"
+KEY_MIGRATIONS: Final = (
+    Migration("keys_0001", (_SQL / "api_keys.sql",)),
+    Migration("keys_0002", (_SQL / "api_keys_expiry.sql",)),
+)
 
 SCOPES: Final = ("personal:read", "personal:erase")
 REMEMBERED_SECONDS: Final = 4.0
 """How long a key that was found valid is not looked up again: a revocation takes effect within this time."""
 MOST_REMEMBERED: Final = 10_000
+MOST_DAYS: Final = 3_650
+"""How long a key may be good for, where it expires at all."""
 
 _PREFIX: Final = "clk_"
 # Letters and digits that are not taken for one another (RFC 4648 base32).
@@ -52,6 +57,10 @@ class KeyInfo:
     scopes: tuple[str, ...]
     created_at: datetime
     revoked_at: datetime | None
+    expires_at: datetime | None
+    """The first instant at which it is not good any more; None for a key that is good until it is revoked."""
+    last_used_at: datetime | None
+    """To about a minute; None for a key that was never used."""
 
     @property
     def caller(self) -> Caller:
@@ -65,6 +74,7 @@ class Keys:
         self._pool = pool
         self._clock = clock
         self._remembered: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+        self._used: set[str] = set()
         self._lock = Lock()
 
     def create(
@@ -75,6 +85,7 @@ class Keys:
         carrier: str | None = None,
         authority: str | None = None,
         scopes: Iterable[str] = (),
+        expires_at: datetime | None = None,
     ) -> tuple[str, KeyInfo]:
         """Makes a key and returns it, this once, with what is kept of it. Raises Malformed when it may not be."""
         checked = _role(role)
@@ -84,6 +95,7 @@ class Keys:
             "carrier": _carrier(checked, carrier),
             "authority": _authority(checked, authority),
             "scopes": sorted({_scope(scope) for scope in scopes}),
+            "expires_at": expires_at,
         }
         with self._pool.connection() as conn:
             while True:
@@ -120,7 +132,7 @@ class Keys:
         return revoked
 
     def caller(self, key: str) -> Caller | None:
-        """Who holds a key; None for one that is unknown or revoked, and for a text that is no key."""
+        """Who holds a key; None for one that is unknown, revoked or expired, and for a text that is no key."""
         found = _KEY.fullmatch(key)
         if not found:
             return None
@@ -136,19 +148,54 @@ class Keys:
             until, caller = self._remembered.get(digest, (0.0, None))
         return caller if self._clock() < until else None
 
+    def write_uses(self) -> None:
+        """Writes which keys were used since it was last called. For the background."""
+        with self._lock:
+            used, self._used = list(self._used), set()
+        if not used:
+            return
+        try:
+            with self._pool.connection() as conn:
+                conn.execute(_USED, {"ids": used})
+        except Exception:
+            with self._lock:
+                self._used.update(used)
+            raise
+
     def _look_up(self, id_: str, digest: bytes) -> Caller | None:
         began = self._clock()
         with self._pool.connection() as conn:
             row = conn.execute(_VALID, {"id": id_}).fetchone()
         if row is None or not compare_digest(row[-1], digest):
             return None
-        caller = _info(row[:-1]).caller
+        *kept, good_for, long_unused, _ = row
+        caller = _info(kept).caller
         with self._lock:
-            self._remembered[digest] = began + REMEMBERED_SECONDS, caller
+            if long_unused:
+                self._used.add(id_)
+            self._remembered[digest] = began + min(REMEMBERED_SECONDS, good_for), caller
             self._remembered.move_to_end(digest)
             while len(self._remembered) > MOST_REMEMBERED:
                 self._remembered.popitem(last=False)
         return caller
+
+
+def expiry(given: str, now: datetime) -> datetime:
+    """The instant at which a key expires that is good for so many days, or up to and on a legal date.
+
+    Raises Malformed where it is neither, lies in the past or more than 3,650 days ahead.
+    """
+    if given.isascii() and given.isdigit():
+        if len(given) <= 4 and 1 <= int(given) <= MOST_DAYS:
+            return now + timedelta(days=int(given))
+    else:
+        last: date = identifiers.legal_date(given)
+        if 0 <= (last - identifiers.legal_date_of(now)).days <= MOST_DAYS:
+            return datetime.combine(last + timedelta(days=1), time(), identifiers.SHANGHAI).astimezone(UTC)
+    raise malformed(
+        f"有效期应为 1 至 {MOST_DAYS} 天或今天起该期限内的日期，收到 {shown(given)}",
+        f"A key expires after 1 to {MOST_DAYS} days, or on a date from today on within that time; got {shown(given)}",
+    )
 
 
 def _role(role: str) -> Role:
@@ -192,28 +239,38 @@ def _scope(scope: str) -> str:
     raise malformed(f"权限应为 {legal} 之一，收到 {shown(scope)}", f"A scope is one of {legal}; got {shown(scope)}")
 
 
-def _info(row: TupleRow) -> KeyInfo:
-    id_, role, name, carrier, authority, scopes, created_at, revoked_at = row
-    return KeyInfo(id_, Role(role), name, carrier, authority, tuple(scopes), created_at, revoked_at)
+def _info(row: Sequence[Any]) -> KeyInfo:
+    id_, role, name, carrier, authority, scopes, *times = row
+    return KeyInfo(id_, Role(role), name, carrier, authority, tuple(scopes), *times)
 
 
 _INSERT: Final = """
-INSERT INTO api_keys (id, sha256, role, name, carrier, authority, scopes)
-VALUES (%(id)s, %(sha256)s, %(role)s, %(name)s, %(carrier)s, %(authority)s, %(scopes)s)
+INSERT INTO api_keys (id, sha256, role, name, carrier, authority, scopes, expires_at)
+VALUES (%(id)s, %(sha256)s, %(role)s, %(name)s, %(carrier)s, %(authority)s, %(scopes)s, %(expires_at)s)
 ON CONFLICT (id) DO NOTHING
-RETURNING id, role, name, carrier, authority, scopes, created_at, revoked_at
+RETURNING id, role, name, carrier, authority, scopes, created_at, revoked_at, expires_at, last_used_at
 """
 
 _LIST: Final = """
-SELECT id, role, name, carrier, authority, scopes, created_at, revoked_at FROM api_keys ORDER BY created_at, id
+SELECT id, role, name, carrier, authority, scopes, created_at, revoked_at, expires_at, last_used_at
+FROM api_keys ORDER BY created_at, id
 """
 
 _VALID: Final = """
-SELECT id, role, name, carrier, authority, scopes, created_at, revoked_at, sha256 FROM api_keys
-WHERE id = %(id)s AND revoked_at IS NULL
+SELECT id, role, name, carrier, authority, scopes, created_at, revoked_at, expires_at, last_used_at,
+    coalesce(extract(epoch FROM expires_at - now()), 1e9)::float8,
+    last_used_at IS NULL OR last_used_at < now() - interval '1 minute',
+    sha256
+FROM api_keys
+WHERE id = %(id)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 """
 
 _REVOKE: Final = """
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %(id)s
-RETURNING id, role, name, carrier, authority, scopes, created_at, revoked_at
+RETURNING id, role, name, carrier, authority, scopes, created_at, revoked_at, expires_at, last_used_at
+"""
+
+_USED: Final = """
+UPDATE api_keys SET last_used_at = now()
+WHERE id = ANY (%(ids)s) AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
 """

@@ -23,6 +23,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
+from ledger.deadlines import TimedPool
+
 DEFAULT_SCHEMA = "caseledger"
 RUNTIME_ROLE = "caseledger_runtime"
 CONNECT_SECONDS = 3
@@ -125,6 +127,8 @@ def open_pool(
 ) -> Pool:
     """Open a pool of autocommit connections that act as ``role`` (None: as who connects) in ``schema``.
 
+    What is asked under a deadline is cancelled with it (`ledger.deadlines`).
+
     The pool outlives a restart of the database: dead connections are found when they are taken out and replaced.
     It returns at once, whether the database answers or not; taking a connection raises psycopg_pool.PoolTimeout
     when none can be had within 10 seconds.
@@ -141,7 +145,7 @@ def open_pool(
             pool.check()
             raise
 
-    pool: Pool = ConnectionPool(
+    pool: Pool = TimedPool(
         _session(conninfo, schema, role),
         kwargs={"autocommit": True},
         check=check,

@@ -10,12 +10,13 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import count
 from struct import Struct
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from psycopg import OperationalError, adapters
-from psycopg.errors import error_from_result
+from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 
@@ -35,6 +36,7 @@ _DUMPED: Final[dict[type, tuple[int, Callable[[Any], bytes]]]] = {
     **{kind: (kind.oid, bytes) for kind in (Bytes, Texts, Integers)},
 }
 
+_NUMBERS: Final = count()
 _NAMES: Final[WeakKeyDictionary[Database, dict[bytes, bytes]]] = WeakKeyDictionary()
 """Under which names statements are prepared on each connection."""
 
@@ -58,16 +60,25 @@ def run(database: Database, text: bytes, values: Mapping[str, Any]) -> int:
         oid, dump = _DUMPED[type(value)]
         oids.append(oid)
         given.append(dump(value))
-    prepared = _prepared(database, numbered.text, oids)
+    try:
+        return _executed(database, numbered.text, oids, given)
+    except InvalidSqlStatementName:
+        # Psycopg deallocates whatever a connection has prepared, after a rollback for example. Nothing was executed.
+        _NAMES.pop(database, None)
+        return _executed(database, numbered.text, oids, given)
+
+
+def _executed(database: Database, text: bytes, oids: list[int], given: list[bytes]) -> int:
+    name = _prepared(database, text, oids)
     connection = database.pgconn
-    return _checked(connection, connection.exec_prepared(prepared, given, [Format.BINARY] * len(given))).ntuples
+    return _checked(connection, connection.exec_prepared(name, given, [Format.BINARY] * len(given))).ntuples
 
 
 def _prepared(database: Database, text: bytes, oids: list[int]) -> bytes:
     names = _NAMES.setdefault(database, {})
     name = names.get(text)
     if name is None:
-        name = b"prepared_%d" % len(names)
+        name = b"prepared_%d" % next(_NUMBERS)
         _checked(database.pgconn, database.pgconn.prepare(name, text, oids))
         names[text] = name
     return name

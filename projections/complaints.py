@@ -34,6 +34,7 @@ Change = tuple[int, int]
 
 class Complaints:
     name = "complaints"
+    version = 1
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
         """Takes the touched complaints' share out of the counts, writes what came, and puts their new share in."""

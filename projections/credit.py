@@ -24,6 +24,7 @@ UNKNOWN: Final[Timeline] = (Span(None, CreditStatus.UNKNOWN),)
 
 class CreditChanges:
     name = "credit_changes"
+    version = 1
 
     def __init__(self, streams: Streams, rulebook: Rulebook = RULEBOOK) -> None:
         self._streams = streams

@@ -11,6 +11,7 @@ from projections.projection import Database
 
 class Decisions:
     name = "decisions"
+    version = 1
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
         rows = [

@@ -23,6 +23,7 @@ DRAW: Final = "draw:"
 
 class Draws:
     name = "draws"
+    version = 1
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams

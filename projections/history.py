@@ -10,6 +10,7 @@ from projections.projection import Database
 
 class History:
     name = "history"
+    version = 1
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
         database.execute(

@@ -25,10 +25,12 @@ _OBJECTS: Final = (
 )
 
 _PARKING: Final = ("parked", "projections_stopped")
+_VERSIONS: Final = ("projections_version",)
 _DRAWS: Final = ("draws", "licence_spans")
 
 PROJECTION_MIGRATIONS: Final = (
     Migration("projections_0001", tuple(_SQL / f"{name}.sql" for name in _OBJECTS)),
     Migration("projections_0002", tuple(_SQL / f"{name}.sql" for name in _PARKING)),
+    Migration("projections_0003", tuple(_SQL / f"{name}.sql" for name in _VERSIONS)),
     Migration("projections_draws", tuple(_SQL / f"{name}.sql" for name in _DRAWS)),
 )

@@ -70,11 +70,12 @@ class Parked:
 
 
 class Reached(NamedTuple):
-    """How far a projection is, and why it stands if it was stopped."""
+    """How far a projection is, why it stands if it was stopped, and the version that filled its tables."""
 
     name: str
     position: int
     stopped: Parked | None
+    version: int
 
 
 class Parking(Questions):
@@ -101,8 +102,8 @@ class Parking(Questions):
 
     def reached(self) -> list[Reached]:
         return [
-            Reached(name, position, None if at is None else Parked(name, None, at, type_, fault, since))
-            for name, position, at, type_, fault, since in self._rows(_REACHED, {})
+            Reached(name, position, None if at is None else Parked(name, None, at, type_, fault, since), version)
+            for name, position, at, type_, fault, since, version in self._rows(_REACHED, {})
         ]
 
 
@@ -190,5 +191,5 @@ SELECT projection, uscc, position, event_type, fault, since FROM parked
 WHERE uscc = ANY (%(usccs)s::text[]) ORDER BY position, projection
 """
 _REACHED: Final = """
-SELECT name, position, stopped_at, event_type, fault, moved_at FROM projections ORDER BY name
+SELECT name, position, stopped_at, event_type, fault, moved_at, version FROM projections ORDER BY name
 """

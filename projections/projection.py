@@ -16,11 +16,15 @@ class Projection(Protocol):
     """Rows kept in step with the log.
 
     `apply` is called with events in position order, each exactly once, inside the transaction that also moves the
-    projection's position; it must write nothing but the projection's own tables.
+    projection's position; it must write nothing but the projection's own tables. `version` is raised with every change
+    that makes other rows of the same log: tables that an older version filled are then made anew (`projections.upgrading`).
     """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def version(self) -> int: ...
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None: ...
 

@@ -44,6 +44,8 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
 """Each projection's tables, with what names the enterprise of a row."""
 STEP: Final = 10_000
 """Events after which progress is told."""
+NEAR: Final = 1_000
+"""Events that are left to the moment when the live ones wait; who writes without a pause is never quite caught up with."""
 SWAP_SECONDS: Final = 10
 """Longest wait for questions that read the tables which are swapped; then it is tried again."""
 SWAPS: Final = 5
@@ -56,6 +58,10 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 class CannotRebuild(Exception):
     """A rebuild that was not begun, or whose result does not take the place of what serves; the message says why."""
+
+
+class UnderWay(CannotRebuild):
+    """Another process rebuilds this ledger's read models at the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +99,12 @@ def rebuild(
         side_pool = stack.enter_context(open_pool_beside(pool, beside))
         recorder = PostgresRecorder(side_pool)
         projections = [each for each in build(Streams(recorder)) if each.name in (names or TABLES)]
-        work = _Rebuild(owner, schema, beside, Runner(side_pool, recorder, projections), projections)
+        runner = Runner(side_pool, recorder, projections)
+        work = _Rebuild(owner, Parking(pool), (schema, beside), runner, projections)
         work.follow(progress)
-        work.require_no_worse(Parking(side_pool), Parking(pool))
+        work.require_no_worse()
         position, differing = work.compare()
-        parked = tuple(Parking(side_pool).parked())
+        parked = tuple(runner.parking.parked())
         if not dry_run:
             work.swap()
         return Rebuilt(tuple(each.name for each in projections), position, differing, parked, not dry_run)
@@ -105,11 +112,17 @@ def rebuild(
 
 class _Rebuild:
     def __init__(
-        self, owner: Database, schema: str, beside: str, runner: Runner, projections: Sequence[Projection]
+        self,
+        owner: Database,
+        parking: Parking,
+        schemas: tuple[str, str],
+        runner: Runner,
+        projections: Sequence[Projection],
     ) -> None:
+        """`parking` is that of what serves; `schemas` are its own and the one beside, where `runner` fills new tables."""
         self._owner = owner
-        self._schema = schema
-        self._beside = beside
+        self._parking = parking
+        self._schema, self._beside = schemas
         self._runner = runner
         self._names = [projection.name for projection in projections]
 
@@ -119,12 +132,15 @@ class _Rebuild:
 
     def follow(self, progress: Progress) -> None:
         """Applies the log up to where the live ones are, until there is next to nothing left."""
-        reached = 0
-        while reached < (target := self._live()):
-            reached = self._runner.catch_up(min(target, reached + STEP))
-            progress(reached, target)
-            if Parking(self._runner.pool).stopped():
-                return
+        reached, left = 0, NEAR + 1
+        while left > NEAR:
+            target = self._live()
+            while reached < target:
+                reached = self._runner.catch_up(min(target, reached + STEP))
+                progress(reached, target)
+                if self._runner.parking.stopped():
+                    return
+            left = self._live() - reached
 
     def compare(self) -> tuple[int, tuple[Difference, ...]]:
         """The enterprises whose rows differ when both have reached one position, which is given too.
@@ -159,15 +175,15 @@ class _Rebuild:
         ).format(live=live, new=new)
         return [bears for (bears,) in looking.execute(statement)]
 
-    def require_no_worse(self, new: Parking, live: Parking) -> None:
+    def require_no_worse(self) -> None:
         """Raises CannotRebuild where the new ones answer for less than those that serve."""
-        if stopped := new.stopped():
+        if stopped := self._runner.parking.stopped():
             raise CannotRebuild(f"It stops before the end: {stopped[0].why.en}. What serves goes on.")
-        parked = {(each.projection, each.uscc) for each in live.parked()}
-        standing = {each.projection for each in live.stopped()}
+        parked = {(each.projection, each.uscc) for each in self._parking.parked()}
+        standing = {each.projection for each in self._parking.stopped()}
         worse = [
             each
-            for each in new.parked()
+            for each in self._runner.parking.parked()
             if (each.projection, each.uscc) not in parked and each.projection not in standing
         ]
         if worse:
@@ -183,6 +199,8 @@ class _Rebuild:
                 with self._owner.transaction():
                     self._owner.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(f"{SWAP_SECONDS}s"))
                     self._level()
+                    # What came since it was looked at may have parked another one.
+                    self.require_no_worse()
                     self._exchange()
                 return
             except psycopg.errors.LockNotAvailable:
@@ -203,7 +221,7 @@ class _Rebuild:
         self._owner.execute(sql.SQL("INSERT INTO {live}.parked SELECT * FROM {new}.parked").format(**names))
         self._owner.execute(
             sql.SQL(
-                "UPDATE {live}.projections AS live SET position = new.position, moved_at = new.moved_at,"
+                "UPDATE {live}.projections AS live SET position = new.position, moved_at = new.moved_at, version = new.version,"
                 " stopped_at = NULL, event_type = NULL, fault = NULL FROM {new}.projections AS new WHERE live.name = new.name"
             ).format(**names)
         )
@@ -242,7 +260,7 @@ def _as_owner(pool: Pool) -> Iterator[Database]:
 def _side_schema(owner: Database, schema: str, names: Sequence[str]) -> Iterator[str]:
     """A fresh schema with empty tables like the live ones, gone when the block is left."""
     if _one(owner, f"SELECT pg_try_advisory_lock({_LOCK})", [schema]) is not True:
-        raise CannotRebuild("Another rebuild of this ledger is under way; wait until it is done.")
+        raise UnderWay("Another rebuild of this ledger is under way; wait until it is done.")
     beside = f"{schema}_rebuild"
     drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(beside))
     owner.execute(drop)

@@ -28,6 +28,7 @@ class Table(NamedTuple):
 
 class Register:
     name = "register"
+    version = 1
 
     def __init__(self, streams: Streams, rulebook: Rulebook = RULEBOOK) -> None:
         self._streams = streams

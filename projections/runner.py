@@ -5,6 +5,9 @@ leads: it holds an advisory lock by a connection of its own and writes by that c
 cannot write. The others stand by, and one of them leads within STANDBY_SECONDS of the end of that connection.
 
 An event that cannot be applied stops its enterprise alone (see `projections.parking`).
+
+A runner moves on only those projections whose tables its own version of them filled. While programs of two versions run
+side by side the older leads, as long as there is one; when the newer one's tables are swapped in it leaves the lead.
 """
 
 import select
@@ -12,6 +15,7 @@ import socket
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing, suppress
+from enum import Enum
 from time import monotonic, sleep
 from typing import Final, Protocol, TypeVar
 
@@ -34,12 +38,26 @@ POLL_SECONDS: Final = 0.25
 """Longest time after which an event is seen whose notification was lost."""
 STANDBY_SECONDS: Final = 1.0
 """How often a runner that stands by tries to lead."""
+PATIENCE: Final = 3
+"""How often in succession a runner whose tables are of an older program finds that nobody leads before it leads."""
 RETRY_SECONDS: Final = 1.0
 IDLE_SECONDS: Final = 10.0
 """How long `catch_up` waits for another runner that leads and does not move."""
 _LOCK: Final = "hashtextextended('caseledger projections ' || current_schema(), 0)"
 
 log = structlog.get_logger(__name__)
+
+
+class Fit(Enum):
+    """How the tables stand to this program's versions of the projections."""
+
+    SAME = "same"
+    OLDER = "some are of an older program, and none of a newer one"
+    NEWER = "some are of a newer program"
+
+
+class Overtaken(Exception):
+    """The tables of a newer program were swapped in: this one moves nothing on any more."""
 
 
 class _Apply(Protocol):
@@ -58,6 +76,7 @@ class Runner:
         self.parking = Parking(pool)
         self._recorder = recorder
         self._projections = {projection.name: projection for projection in projections}
+        self.versions: Mapping[str, int] = {each.name: each.version for each in projections}
         self._stopped = threading.Event()
         self._moved = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -96,7 +115,7 @@ class Runner:
         """
         moved, reached = monotonic(), -1
         while True:
-            with closing(connect(self.pool)) as database:
+            with closing(connect(self.pool)) as database, suppress(Overtaken):
                 if _leads(database):
                     self._enrol(database)
                     while self._move(database, upto):
@@ -111,11 +130,11 @@ class Runner:
 
     def step(self) -> bool:
         """Applies one batch. Says whether there was one; there is none where another runner leads."""
-        with closing(connect(self.pool)) as database:
-            if not _leads(database):
-                return False
-            self._enrol(database)
-            return self._move(database)
+        with closing(connect(self.pool)) as database, suppress(Overtaken):
+            if _leads(database):
+                self._enrol(database)
+                return self._move(database)
+        return False
 
     def position(self, names: Collection[str] = ()) -> int:
         """The position that every projection, or each of those named, has reached; one that was stopped counts not."""
@@ -155,11 +174,10 @@ class Runner:
                     self._stopped.wait(RETRY_SECONDS)
 
     def _stand_by(self, woken: socket.socket) -> None:
-        """Leads as soon as no other runner does, until it is stopped or its connection ends."""
-        with closing(connect(self.pool)) as database:
-            while not _leads(database):
-                if self._stopped.wait(STANDBY_SECONDS):
-                    return
+        """Leads as soon as it may, until it is stopped, its connection ends or a newer program's tables are there."""
+        with closing(connect(self.pool)) as database, suppress(Overtaken):
+            if not self._await_lead(database):
+                return
             # Without a handler psycopg keeps every notification for someone to ask for it.
             database.add_notify_handler(_heard)
             listen(database)
@@ -170,10 +188,35 @@ class Runner:
                 if not self._move(database):
                     select.select([woken.fileno(), database.fileno()], [], [], POLL_SECONDS)
 
+    def _await_lead(self, database: Database) -> bool:
+        """Returns True when this runner leads, False when it is stopped."""
+        free = 0
+        while not self._stopped.is_set():
+            fit = self._fit(database)
+            if fit is Fit.NEWER or not _leads(database):
+                free = 0
+            else:
+                free += 1
+                if fit is Fit.SAME or free >= PATIENCE:
+                    return True
+                # Who can bring the older tables on has the time of a stand-by to take the lead.
+                database.execute(f"SELECT pg_advisory_unlock({_LOCK})")
+            self._stopped.wait(STANDBY_SECONDS)
+        return False
+
+    def _fit(self, database: Database) -> Fit:
+        newer, older = database.execute(_FIT, self._own()).fetchone() or (False, False)
+        return Fit.NEWER if newer else Fit.OLDER if older else Fit.SAME
+
     def _enrol(self, database: Database) -> None:
         database.execute(
-            "INSERT INTO projections (name) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING", [list(self._projections)]
+            "INSERT INTO projections (name, version) SELECT * FROM unnest(%(names)s::text[], %(versions)s::integer[])"
+            " ON CONFLICT DO NOTHING",
+            self._own(),
         )
+
+    def _own(self) -> dict[str, list[str] | list[int]]:
+        return {"names": list(self.versions), "versions": list(self.versions.values())}
 
     def _move(self, database: Database, upto: int | None = None) -> bool:
         """Applies one batch on the connection that leads. Says whether there was one."""
@@ -191,16 +234,15 @@ class Runner:
         return moved
 
     def _is_behind(self, database: Database, upto: int | None) -> bool:
-        row = database.execute(
-            "SELECT least(%s::bigint, head.position) > (SELECT min(position) FROM projections"
-            " WHERE name = ANY(%s) AND stopped_at IS NULL) FROM head",
-            [upto, list(self._projections)],
-        ).fetchone()
-        return row is not None and row[0] is True
+        """Whether there is something to apply. Raises Overtaken."""
+        newer, behind = database.execute(_BEHIND, {**self._own(), "upto": upto}).fetchone() or (False, False)
+        if newer:
+            raise Overtaken
+        return behind is True
 
     def _write(self, database: Database, upto: int | None, apply: _Apply) -> bool:
         with database.transaction():
-            reached = _lock(database, self._projections)
+            reached = _lock(database, self.versions)
             if not reached:
                 return False
             after = min(reached.values())
@@ -256,14 +298,15 @@ def _leads(database: Database) -> bool:
     return row is not None and row[0] is True
 
 
-def _lock(database: Database, names: Collection[str]) -> dict[str, int]:
+def _lock(database: Database, versions: Mapping[str, int]) -> dict[str, int]:
     """The positions of the projections that go on. Their rows are locked: a rebuild swaps between two batches."""
     rows = database.execute(
-        "SELECT name, position, stopped_at FROM projections WHERE name = ANY(%s) ORDER BY name FOR NO KEY UPDATE",
-        [list(names)],
+        "SELECT name, position, version FROM projections WHERE name = ANY(%s) AND stopped_at IS NULL ORDER BY name"
+        " FOR NO KEY UPDATE",
+        [list(versions)],
     ).fetchall()
-    going = {name: position for name, position, stopped_at in rows if stopped_at is None}
-    return {name: going[name] for name in names if name in going}
+    going = {name: position for name, position, version in rows if version == versions[name]}
+    return {name: going[name] for name in versions if name in going}
 
 
 def _parked(database: Database) -> dict[str, set[str]]:
@@ -288,3 +331,16 @@ def _keep(database: Database, parked: Sequence[Parked]) -> None:
             " SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[])",
             columns(rows),
         )
+
+
+_FIT: Final = """
+SELECT coalesce(bool_or(kept.version > own.version), false), coalesce(bool_or(kept.version < own.version), false)
+FROM projections AS kept JOIN unnest(%(names)s::text[], %(versions)s::integer[]) AS own (name, version) USING (name)
+"""
+_BEHIND: Final = """
+SELECT
+    bool_or(kept.version > own.version),
+    least(%(upto)s::bigint, (SELECT position FROM head))
+        > min(kept.position) FILTER (WHERE kept.version = own.version AND kept.stopped_at IS NULL)
+FROM projections AS kept JOIN unnest(%(names)s::text[], %(versions)s::integer[]) AS own (name, version) USING (name)
+"""

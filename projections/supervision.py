@@ -53,6 +53,7 @@ COMPLAINT: Final = "complaint:"
 
 class Supervision:
     name = "supervision"
+    version = 1
 
     def __init__(self, streams: Streams, rulebook: Rulebook = RULEBOOK) -> None:
         self._streams = streams

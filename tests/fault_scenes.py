@@ -134,6 +134,7 @@ def append_in_parts(place: Place, arm: Arm) -> None:
     """An append of more events than one statement writes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ledger.appending.PART", 1)
+        patch.setattr("ledger.appending.FIRST_PART", 1)
         append(place, arm)
 
 

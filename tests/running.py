@@ -5,10 +5,12 @@ def test_a_fact_is_recorded(system: System) -> None:
     assert system.ask("{ ledger { head } }") == {"ledger": {"head": system.head}}
 """
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -23,7 +25,8 @@ from psycopg import sql
 from starlette.applications import Starlette
 from stdnum.cn import uscc
 
-from api.app import DEFAULT_LIMITS, create_app
+from api.app import DEFAULT_LIMITS, DEFAULT_REQUEST_LIMITS, create_app
+from api.limits import RequestLimits
 from api.streams import StreamLimits, Streams
 from domain.callers import Caller
 from domain.recorded import Recorded
@@ -34,14 +37,16 @@ from ledger.ledger import Ledger
 from ledger.master_keys import new_key
 from ledger.migrations import LEDGER_MIGRATIONS, Database, Migration, Pool, migrate, open_pool
 from ledger.notes import Signer, Verifier
+from ledger.read_log import READ_LOG_MIGRATIONS, ReadLog
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
 from ledger.tree import LedgerTree
+from ledger.trust import Trust
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
 
-MIGRATIONS: Final = LEDGER_MIGRATIONS + KEY_MIGRATIONS + PROJECTION_MIGRATIONS
+MIGRATIONS: Final = LEDGER_MIGRATIONS + KEY_MIGRATIONS + READ_LOG_MIGRATIONS + PROJECTION_MIGRATIONS
 ADOPTED: Final = 4
 """How many events a fresh ledger records itself: its rulebook versions."""
 
@@ -72,7 +77,7 @@ READ_MODELS: Final = tuple(
     file.stem
     for migration in PROJECTION_MIGRATIONS
     for file in migration.files
-    if file.stem not in ("projections", "parked", "projections_stopped")
+    if file.stem not in ("projections", "parked", "projections_stopped", "projections_version")
 )
 _ROWS: Final = "SELECT to_jsonb(row) - 'id' FROM {} AS row"
 
@@ -277,6 +282,8 @@ def running(
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
     master: str | None = None,
+    trust: Trust | None = None,
+    requests: RequestLimits = DEFAULT_REQUEST_LIMITS,
 ) -> Iterator[System]:
     """A system on a migrated schema; its rulebook versions are adopted and its read models know them."""
     clock = Clock()
@@ -289,9 +296,18 @@ def running(
         sealer = Sealer(pool, KeyPlace(Path(), master or new_key().text))
         ledger = Ledger(recorder, sealer, clock=clock)
         ledger.adopt()
-        runner = Runner(pool, recorder, all_projections(ledger.streams))
+        runner, read_log = Runner(pool, recorder, all_projections(ledger.streams)), ReadLog(pool)
         app = create_app(
-            ledger=ledger, pool=pool, sealer=sealer, keys=keys, runner=runner, witnesses=witnesses, limits=limits
+            ledger=ledger,
+            pool=pool,
+            sealer=sealer,
+            keys=keys,
+            runner=runner,
+            read_log=read_log,
+            witnesses=witnesses,
+            limits=limits,
+            trust=trust,
+            requests=requests,
         )
         runner.start()
         try:
@@ -311,9 +327,14 @@ def started(
     signer: Signer | None = None,
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
+    trust: Trust | None = None,
+    requests: RequestLimits = DEFAULT_REQUEST_LIMITS,
 ) -> Iterator[System]:
     """A system on a schema of its own, signed by a key of its own where none is given."""
-    with fresh(conninfo) as schema, running(conninfo, schema, signer, witnesses, limits) as system:
+    with (
+        fresh(conninfo) as schema,
+        running(conninfo, schema, signer, witnesses, limits, trust=trust, requests=requests) as system,
+    ):
         yield system
 
 
@@ -339,3 +360,16 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it has not come about within 20 seconds"
         time.sleep(0.01)
+
+
+@contextmanager
+def head_held_still(conninfo: str, schema: str) -> Iterator[None]:
+    """Somebody holds the head whose server process stands still: nobody gets it while the database goes down."""
+    with closing(psycopg.connect(conninfo)) as holder:
+        holder.execute(f"SELECT FROM {schema}.head FOR UPDATE")
+        pid = holder.info.backend_pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGKILL)

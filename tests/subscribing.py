@@ -1,6 +1,7 @@
 """Subscribers as tests speak to a server: over a WebSocket, and over server-sent events."""
 
 import json
+import socket as sockets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -55,14 +56,27 @@ class Socket:
             return closed.rcvd.code, closed.rcvd.reason
 
 
+NARROW: Final = (sockets.SOL_SOCKET, sockets.SO_RCVBUF, 65_536)
+"""Lets the system take little for a client that does not read."""
+
+
+def narrow(url: str) -> sockets.socket:
+    """A connection to a server that takes little unread."""
+    made = sockets.socket()
+    made.setsockopt(*NARROW)
+    host, port = url.removeprefix("http://").split(":")
+    made.connect((host, int(port)))
+    return made
+
+
 @contextmanager
 def socket(
     url: str, authorization: str | None = None, *, payload: Any = None, begun: bool = True, **how: Any
 ) -> Iterator[Socket]:
     """A WebSocket to a server; acknowledged, unless it is not to be begun."""
     headers = {"authorization": authorization} if authorization else {}
-    how = {"subprotocols": [PROTOCOL], "compression": None, "additional_headers": headers, **how}
-    with connect(url.replace("http", "ws", 1) + "/graphql", close_timeout=2, **how) as connection:
+    how = {"subprotocols": [PROTOCOL], "compression": None, "additional_headers": headers, "close_timeout": 2, **how}
+    with connect(url.replace("http", "ws", 1) + "/graphql", **how) as connection:
         opened = Socket(connection)
         if begun:
             opened.send({"type": "connection_init", "payload": payload})
@@ -102,11 +116,21 @@ class Stream:
 
 @contextmanager
 def streaming(
-    url: str, query: str, variables: Any = None, *, headers: dict[str, str] | None = None, method: str = "POST"
+    url: str,
+    query: str,
+    variables: Any = None,
+    *,
+    headers: dict[str, str] | None = None,
+    method: str = "POST",
+    options: Any = None,
 ) -> Iterator[Stream]:
     headers = {"accept": "text/event-stream", "accept-language": "en", **(headers or {})}
     sent: dict[str, Any] = {"json": {"query": query, "variables": variables}}
     if method == "GET":
         sent = {"params": {"query": query, "variables": json.dumps(variables or {})}}
-    with httpx.stream(method, f"{url}/graphql", headers=headers, timeout=20, **sent) as response:
+    transport = httpx.HTTPTransport(socket_options=options)
+    with (
+        httpx.Client(transport=transport, timeout=20) as client,
+        client.stream(method, f"{url}/graphql", headers=headers, **sent) as response,
+    ):
         yield Stream(response)

@@ -3,9 +3,10 @@
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from time import monotonic, sleep
 from typing import Final
+from uuid import UUID
 
 from api.context import WAIT_SECONDS, Info
 from api.errors import ApiError, invalid
@@ -13,6 +14,7 @@ from domain import identifiers
 from domain.events import EVENTS
 from domain.identifiers import Malformed
 from domain.text import Text, shown
+from ledger.read_log import ReadKey
 from projections.supervision_reads import DutyKey, FindingKey, PlaceKey
 
 MOST_YEARS_AHEAD: Final = 10
@@ -34,6 +36,14 @@ def day(value: object, argument: str) -> date | None:
         return identifiers.legal_date(value)
     except Malformed as wrong:
         raise invalid(argument, wrong.text.zh, wrong.text.en) from None
+
+
+def period(begins: object, ends: object) -> tuple[date | None, date | None]:
+    """The legal dates of the arguments from and to. Raises ApiError INVALID where they are in the wrong order."""
+    begins_on, ends_on = day(begins, "from"), day(ends, "to")
+    if begins_on and ends_on and ends_on < begins_on:
+        raise invalid("to", f"{ends_on} 早于 from {begins_on}", f"{ends_on} is before from {begins_on}")
+    return begins_on, ends_on
 
 
 def as_of(info: Info, value: object, argument: str = "asOf") -> date:
@@ -164,6 +174,20 @@ def decode_finding(after: str | None) -> FindingKey | None:
         return None
     place, rule = decode_cursor(after, 2)
     return FindingKey(_place_in(place), rule)
+
+
+def decode_read(after: str | None) -> ReadKey | None:
+    """The read that a cursor names; None for no cursor."""
+    if after is None:
+        return None
+    at, id_ = decode_cursor(after, 2)
+    try:
+        place = ReadKey(datetime.fromisoformat(at), UUID(id_))
+    except ValueError:
+        raise bad_cursor() from None
+    if place.read_at.tzinfo is None:
+        raise bad_cursor()
+    return place
 
 
 def decode_uscc(after: str | None) -> str:

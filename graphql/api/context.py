@@ -1,20 +1,25 @@
 """What a request carries: who asks, in which language, and the parts of the system that answer."""
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
 import strawberry
 
 from api.answers import AtHead
 from api.errors import stale
-from domain.callers import Caller
+from api.limits import DEFAULT_DOCUMENT_LIMITS, DocumentLimits
+from domain.callers import Caller, Role
 from domain.facts import Facts
 from domain.identifiers import legal_date_of
+from domain.matrix import FIELDS, Reach
 from domain.text import Language
 from ledger.erasure import Erasure
 from ledger.ledger import Ledger, Recording
+from ledger.read_log import WAIT_SECONDS as NOTE_SECONDS
+from ledger.read_log import Read, ReadLog
 from ledger.sealing import Sealer
 from ledger.tree import Proofs
 from projections.feeds import Feeds
@@ -31,6 +36,8 @@ else:
 T = TypeVar("T")
 WAIT_SECONDS = 2.0
 """Longest time that a query waits for the projections to reach what it asks about."""
+LONGEST_NAME = 100
+"""Characters of an operation's name that the read log keeps: a client may choose any."""
 
 
 @dataclass(slots=True)
@@ -59,6 +66,10 @@ class Context:
     runner: Runner
     now: datetime
     feeds: Feeds
+    read_log: ReadLog
+    limits: DocumentLimits = DEFAULT_DOCUMENT_LIMITS
+    cost: int | None = None
+    """What the operation costs; None before it was found valid."""
     place: Place = field(default_factory=Place)
     reads_rows: bool = False
     """Whether the answer rests on rows of the read models, in which parked enterprises stand still."""
@@ -66,6 +77,8 @@ class Context:
     """Whether the head is told apart in the answer, which is going to be kept."""
     reads_made: list[tuple[int, Collection[str]]] = field(default_factory=list)
     """The folds that were read: the head that each knew, and its tags."""
+    noted: set[tuple[str, str | None, str | None, bool]] = field(default_factory=set)
+    """Reads of this request that are not handed over yet: field, operation, enterprise, whether it is of all."""
     _memo: dict[Hashable, Any] = field(default_factory=dict)
 
     @property
@@ -77,6 +90,19 @@ class Context:
         head, found = self.ledger.streams.read(tags)
         self.reads_made.append((head, tags))
         return AtHead(head) if self.marks_head else head, found
+
+    def note(self, field: str, operation: str | None, usccs: Iterable[str | None], every: bool = False) -> None:
+        """Notes a read. The public is shown nothing that is not published."""
+        if self.caller.role is not Role.PUBLIC:
+            named = operation and operation[:LONGEST_NAME]
+            self.noted.update((field, named, uscc, every) for uscc in usccs)
+
+    def hand_over(self, seconds: float = NOTE_SECONDS) -> None:
+        """Gives the reads that were noted to the log. Raises ReadLogFull: then nothing may be answered."""
+        if self.noted:
+            at, role, reader = self.ledger.clock(), self.caller.role, self.caller.signature
+            self.read_log.note([Read(uuid4(), at, role, reader, *each) for each in self.noted], seconds)
+            self.noted.clear()
 
     def once(self, key: Hashable, load: Callable[[], T]) -> T:
         """The same look-up is made once a request, whoever asks first."""
@@ -108,7 +134,7 @@ class Context:
             self._memo.pop("settled parked", None)
         for each in standing:
             if each.stopped and each.name in names:
-                raise stale(each.stopped)
+                raise stale(each.stopped, self._sees_events)
         self._memo["parked"] = self.once("settled parked", self.runner.parking.parked)
         self.reads_rows = True
         return reached
@@ -123,4 +149,8 @@ class Context:
         """Raises ApiError STALE where one of these enterprises stands still in any read model."""
         for parked in self.parked:
             if parked.uscc in usccs:
-                raise stale(parked)
+                raise stale(parked, self._sees_events)
+
+    @property
+    def _sees_events(self) -> bool:
+        return self.caller.reach(FIELDS["Ledger.events"]) is Reach.ALL

@@ -1,15 +1,17 @@
-"""Documents: each parsed once, and which of them ask nothing but what follows from folds.
+"""Documents: each parsed, validated and priced once, and which of them ask nothing but what follows from folds.
 
 What is kept is bounded in number and in length, so that no client can fill the memory with documents of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 from graphql import (
     DocumentNode,
     FieldNode,
+    GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
@@ -17,11 +19,14 @@ from graphql import (
     TypeInfoVisitor,
     Visitor,
     parse,
+    validate,
     visit,
 )
 from strawberry.extensions import SchemaExtension
 
-from api.limits import MOST_TOKENS
+from api.costs import OperationCost, costs_of
+from api.errors import too_costly
+from api.limits import DEFAULT_DOCUMENT_LIMITS, DocumentLimits, rules
 
 MOST_DOCUMENTS: Final = 500
 LONGEST: Final = 16_384
@@ -43,24 +48,73 @@ FOLDED: Final = frozenset(
 """Fields whose answer depends on the caller's role, the language, the day and the folds that were read, nothing else."""
 
 
-def parsed(query: str) -> DocumentNode:
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked:
+    """A document, and what validation says of it: errors, or the costs of its operations by their names."""
+
+    document: DocumentNode
+    errors: tuple[GraphQLError, ...]
+    costs: Mapping[str | None, OperationCost]
+
+    def cost(self, name: str | None, variables: Mapping[str, Any] | None) -> int:
+        """What an operation costs; `name` may be left out where there is one."""
+        found = self.costs.get(name) if name else next(iter(self.costs.values()), None)
+        return found.of(variables) if found else 0
+
+
+def parsed(query: str, limits: DocumentLimits = DEFAULT_DOCUMENT_LIMITS) -> DocumentNode:
     """The document of a text. Raises GraphQLSyntaxError."""
-    return _kept(query) if len(query) <= LONGEST else parse(query, max_tokens=MOST_TOKENS)
+    return _kept(query, limits.tokens) if len(query) <= LONGEST else parse(query, max_tokens=limits.tokens)
 
 
 @lru_cache(maxsize=MOST_DOCUMENTS)
-def _kept(query: str) -> DocumentNode:
-    return parse(query, max_tokens=MOST_TOKENS)
+def _kept(query: str, tokens: int) -> DocumentNode:
+    return parse(query, max_tokens=tokens)
 
 
-class ParsedOnce(SchemaExtension):
-    """Parses as `parsed` does."""
+def checked(schema: GraphQLSchema, query: str, limits: DocumentLimits = DEFAULT_DOCUMENT_LIMITS) -> Checked:
+    """What a text that parses is found to be."""
+    return _checked(schema, query, limits) if len(query) <= LONGEST else _check(schema, query, limits)
+
+
+def _check(schema: GraphQLSchema, query: str, limits: DocumentLimits) -> Checked:
+    document = parsed(query, limits)
+    # What is within the limits is validated in a bounded time, and nothing else is.
+    errors = validate(schema, document, rules(limits)) or validate(schema, document)
+    return Checked(document, tuple(errors), {} if errors else costs_of(schema, document))
+
+
+_checked = lru_cache(maxsize=MOST_DOCUMENTS)(_check)
+
+
+class CheckedOnce(SchemaExtension):
+    """Parses and validates as `parsed` and `checked` do, and refuses what costs too much."""
 
     def on_parse(self) -> Iterator[None]:
+        self.execution_context.graphql_document = parsed(self._query, self._limits)
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        asked, limits = self.execution_context, self._limits
+        found = checked(asked.schema._schema, self._query, limits)
+        asked.pre_execution_errors = list(found.errors)
+        if not found.errors and asked.context is not None:
+            cost = asked.context.cost = found.cost(asked.operation_name, asked.variables)
+            if cost > limits.cost:
+                asked.pre_execution_errors = [too_costly(cost, limits.cost)]
+        yield
+
+    @property
+    def _query(self) -> str:
         query = self.execution_context.query
         assert query is not None, "the endpoint refuses what has no document"
-        self.execution_context.graphql_document = parsed(query)
-        yield
+        return query
+
+    @property
+    def _limits(self) -> DocumentLimits:
+        context = self.execution_context.context
+        found: DocumentLimits = DEFAULT_DOCUMENT_LIMITS if context is None else context.limits
+        return found
 
 
 def operations(document: DocumentNode) -> tuple[tuple[str | None, OperationType], ...]:
@@ -69,16 +123,16 @@ def operations(document: DocumentNode) -> tuple[tuple[str | None, OperationType]
     return tuple((each.name.value if each.name else None, each.operation) for each in found)
 
 
-def asks_folds_only(schema: GraphQLSchema, query: str) -> bool:
+def asks_folds_only(schema: GraphQLSchema, query: str, limits: DocumentLimits = DEFAULT_DOCUMENT_LIMITS) -> bool:
     """Whether every field of a document that parses is one of FOLDED."""
-    return len(query) <= LONGEST and _asks_folds_only(schema, query)
+    return len(query) <= LONGEST and _asks_folds_only(schema, query, limits)
 
 
 @lru_cache(maxsize=MOST_DOCUMENTS)
-def _asks_folds_only(schema: GraphQLSchema, query: str) -> bool:
+def _asks_folds_only(schema: GraphQLSchema, query: str, limits: DocumentLimits) -> bool:
     types = TypeInfo(schema)
     seen = _Fields(types)
-    visit(parsed(query), TypeInfoVisitor(types, seen))
+    visit(parsed(query, limits), TypeInfoVisitor(types, seen))
     return seen.asked <= FOLDED
 
 

@@ -1,7 +1,6 @@
 """An enterprise: its register, its history, its complaints."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from typing import Annotated, Final, Self
 
 import strawberry
@@ -10,15 +9,14 @@ from api import arguments, supervision_types
 from api.connections import Connection, encode_cursor
 from api.context import Info
 from api.credit_types import CreditReport, report
-from api.errors import invalid
 from api.event_types import LedgerEvent, event_of, readable
 from api.fields import field
+from api.noted import FromDate, note
 from api.pages import Page
-from api.permissions import check
+from api.permissions import own_only
 from api.scalars import USCC, Date, Position, ServiceNumber
 from api.supervision_types import Finding, Obligation
 from domain import register
-from domain.callers import Role
 from domain.facts import Facts, Moment
 from domain.register import AccessState
 from domain.vocabulary import Area, Directions, LicenceRoute, ObligationState
@@ -28,8 +26,6 @@ from projections.reads import Known, Slice
 MOST_NODES: Final = 100
 ENFORCEMENT: Final = Slice(areas=(Area.INTERVIEW, Area.EXPOSURE, Area.PENALTY, Area.LIST), types=("InspectionHeld",))
 """Inspection, interview, rectification, exposure, penalty and list (§8)."""
-
-FromDate = Annotated[Date | None, strawberry.argument(name="from")]
 
 
 @strawberry.interface
@@ -140,13 +136,11 @@ class Enterprise(Node):
 
     @strawberry.field
     def licences(self, info: Info) -> list[Licence]:
-        check(info, "Enterprise.licences")
         return [Licence(held=held) for held in register.licences(self.facts, self.at)]
 
     @strawberry.field
     def numbers(self, info: Info) -> list[NumberFiling]:
-        check(info, "Enterprise.numbers")
-        caller = info.context.caller
+        carrier, own = info.context.caller.carrier, own_only(info, "Enterprise.numbers")
         return [
             NumberFiling(
                 number=ServiceNumber(filing.filed.event.number),
@@ -158,17 +152,16 @@ class Enterprise(Node):
                 position=Position(filing.filed.position),
             )
             for filing, withdrawn_on in register.filings(self.facts, self.at)
-            if caller.role is not Role.CARRIER or caller.carrier in filing.carriers
+            if not own or carrier in filing.carriers
         ]
 
     @strawberry.field
     def accesses(self, info: Info) -> list[Access]:
-        check(info, "Enterprise.accesses")
-        caller = info.context.caller
+        carrier, own = info.context.caller.carrier, own_only(info, "Enterprise.accesses")
         return [
             _access(held, held.state)
             for held in register.accesses(self.facts, self.at)
-            if caller.role is not Role.CARRIER or caller.carrier == held.granted.event.carrier
+            if not own or carrier == held.granted.event.carrier
         ]
 
     @field("Newest first, by (effectiveOn, position).")
@@ -181,9 +174,8 @@ class Enterprise(Node):
         first: int | None = 50,
         after: str | None = None,
     ) -> Connection[LedgerEvent]:
-        check(info, "Enterprise.history")
-        asked = Slice(tuple(areas) if areas is not None else None, (), *_period(begins, to))
-        return self._events(info, asked, first, after)
+        asked = Slice(tuple(areas) if areas is not None else None, (), *arguments.period(begins, to))
+        return self._events(info, "Enterprise.history", asked, first, after)
 
     @field("Inspection, interview, rectification, exposure, penalty and list, newest first.")
     def enforcement_history(
@@ -194,16 +186,15 @@ class Enterprise(Node):
         first: int | None = 50,
         after: str | None = None,
     ) -> Connection[LedgerEvent]:
-        check(info, "Enterprise.enforcementHistory")
-        begins_on, ends_on = _period(begins, to)
-        return self._events(info, ENFORCEMENT._replace(begins=begins_on, ends=ends_on), first, after)
+        begins_on, ends_on = arguments.period(begins, to)
+        asked = ENFORCEMENT._replace(begins=begins_on, ends=ends_on)
+        return self._events(info, "Enterprise.enforcementHistory", asked, first, after)
 
     @strawberry.field
     def complaint_counts(
         self, info: Info, begins: Annotated[Date, strawberry.argument(name="from")], to: Date
     ) -> list[ComplaintCount]:
-        check(info, "Enterprise.complaintCounts")
-        begins_on, ends_on = _period(begins, to)
+        begins_on, ends_on = arguments.period(begins, to)
         assert begins_on and ends_on
         info.context.settle("complaints")
         info.context.require_current(self.uscc)
@@ -220,7 +211,6 @@ class Enterprise(Node):
         as_of: Date | None = None,
         known_at: Position | None = None,
     ) -> list[Obligation]:
-        check(info, "Enterprise.obligations")
         at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at, "supervision"))
         info.context.require_current(self.uscc)
         key = "obligations", state, at
@@ -228,16 +218,18 @@ class Enterprise(Node):
 
     @strawberry.field
     def findings(self, info: Info, as_of: Date | None = None, known_at: Position | None = None) -> list[Finding]:
-        check(info, "Enterprise.findings")
         at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at, "supervision"))
         info.context.require_current(self.uscc)
         return self.page.load(self.uscc, ("findings", at), lambda usccs: supervision_types.findings_of(info, usccs, at))
 
-    def _events(self, info: Info, asked: Slice, first: int | None, after: str | None) -> Connection[LedgerEvent]:
+    def _events(
+        self, info: Info, named: str, asked: Slice, first: int | None, after: str | None
+    ) -> Connection[LedgerEvent]:
         size, place = arguments.page_size(first, MOST_NODES, 50), arguments.decode_place(after)
         info.context.settle("history")
         info.context.require_current(self.uscc)
         reads, page, uscc = info.context.reads, self.page, self.uscc
+        note(info, named, [uscc])
         found = page.load(
             uscc, (asked, size, after), lambda usccs: _readable(info, reads.history(usccs, asked, size + 1, place))
         )
@@ -260,13 +252,6 @@ def connection_of(
 
 def _cursor(event: LedgerEvent) -> str:
     return encode_cursor(event.recorded.effective_on, event.recorded.position)
-
-
-def _period(begins: object, ends: object) -> tuple[date | None, date | None]:
-    begins_on, ends_on = arguments.day(begins, "from"), arguments.day(ends, "to")
-    if begins_on and ends_on and ends_on < begins_on:
-        raise invalid("to", f"{ends_on} 早于 from {begins_on}", f"{ends_on} is before from {begins_on}")
-    return begins_on, ends_on
 
 
 def _access(held: register.Access, state: AccessState) -> Access:

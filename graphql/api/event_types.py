@@ -10,6 +10,7 @@ import strawberry
 
 from api.context import Info
 from api.fields import field
+from api.noted import note
 from api.scalars import BY_NAME, JSON, USCC, Date, DateTime, Position
 from api.vocabulary import ENUMS
 from domain.events import EVENTS, Event
@@ -74,7 +75,12 @@ class LedgerEvent:
 
     @field("The event's fields; personal ones masked unless the reader may see them.")
     def data(self, info: Info) -> JSON:
-        return JSON(shown_data(self.recorded.event, info.context.caller.sees_personal))
+        event, sees = self.recorded.event, info.context.caller.sees_personal
+        shown = shown_data(event, sees)
+        if sees:
+            for name in sorted(personal_fields(event) & {name for name, value in shown.items() if value is not None}):
+                note_personal(info, self.recorded, name)
+        return JSON(shown)
 
     @strawberry.field
     def voided_by(self) -> Position | None:
@@ -83,6 +89,10 @@ class LedgerEvent:
     @field("SHA-256(0x00 ‖ entry), lower-case hex (RFC 9162).")
     def leaf_hash(self) -> str:
         return leaf_hash(self.known.entry).hex()
+
+
+def note_personal(info: Info, recorded: Recorded, name: str) -> None:
+    note(info, f"{recorded.type}.{name}", [recorded.uscc])
 
 
 def personal_fields(event: Event) -> set[str]:
@@ -96,12 +106,17 @@ def shown_data(event: Event, sees_personal: bool) -> dict[str, Any]:
     return {name: MASK if name in hidden else value for name, value in data.items()}
 
 
-def _resolver(name: str, personal: bool) -> Callable[..., Any]:
+def _resolver(name: str, sent_as: str, personal: bool) -> Callable[..., Any]:
     if personal:
 
         def masked(self: LedgerEvent, info: Info) -> Any:
             value = getattr(self.recorded.event, name)
-            return value if value is None or info.context.caller.sees_personal else MASK
+            if value is None:
+                return None
+            if not info.context.caller.sees_personal:
+                return MASK
+            note_personal(info, self.recorded, sent_as)
+            return value
 
         return masked
 
@@ -125,7 +140,7 @@ def _structs(value: Any) -> Any:
 def _field(cls: type[Event], field: Field) -> tuple[str, Any]:
     type_ = graphql_type(field)
     required = field.required or field.default is not None
-    resolver = _resolver(field.name, field.personal)
+    resolver = _resolver(field.name, field.sent_as, field.personal)
     if field.scalar == "JSON" or field.nested:
         inner = resolver
         resolver, type_ = (lambda self: _structs(inner(self))), JSON

@@ -7,6 +7,7 @@ import strawberry
 
 from api.context import Info
 from api.errors import ApiError, forbidden
+from api.noted import note
 from api.scalars import DateTime, Position
 from domain.text import Text
 from ledger import tree
@@ -51,10 +52,11 @@ def newest_checkpoint(info: Info) -> Checkpoint | None:
 
 def receipt(info: Info, position: int, size: int | None = None) -> Receipt:
     """The receipt of an entry under the newest checkpoint or the one of a size."""
-    found = receipts(info, [position], size)
+    found = info.context.proofs.receipts([position], size)
     if not found:
         raise _no_receipt(info, position, size)
-    return found[0]
+    note(info, "Receipt.entry", filter(None, (opened(each.entry).uscc for each in found)))
+    return _given(info, found)[0]
 
 
 def receipts(info: Info, positions: Sequence[int], size: int | None = None) -> list[Receipt]:

@@ -13,10 +13,12 @@ from api.errors import ApiError
 from api.event_types import LedgerEvent, events_of
 from api.evidence import Receipt
 from api.fields import field
+from api.noted import note
+from api.permissions import own_only
 from api.reasons import Reason, reasons
 from api.rulebook_types import Rulebook
 from api.scalars import JSON, USCC, Date, DateTime, Position
-from domain.callers import Caller, Role, may_preview
+from domain.callers import may_preview
 from domain.events import FiredRule, GateDecided
 from domain.facts import Moment
 from domain.gates import Answer
@@ -124,10 +126,12 @@ class Decision(Node):
     @field("The events that the fired rules rest on.")
     def basis(self, info: Info) -> list[LedgerEvent]:
         positions = sorted({position for reason in self.event.reasons for position in reason.positions})
-        if info.context.caller.role is Role.CARRIER:
+        if own_only(info, "Decision.basis"):
             return []
         info.context.settle("history")
-        return events_of(info, info.context.reads.at(positions))
+        found = info.context.reads.at(positions)
+        note(info, "Decision.basis", (each.recorded.uscc for each in found if each.recorded.uscc))
+        return events_of(info, found)
 
     @field("Decides again from the events alone: same date, same knowledge, under the recorded rulebook or another.")
     def replay(self, info: Info, rulebook: str | None = None, known_at: Position | None = None) -> Replay:
@@ -206,13 +210,14 @@ def find(info: Info, decision_id: str) -> Decision | None:
     """The decision of that id, unless the caller is a carrier that did not ask for it."""
     # No id holds a control character, and none is looked up: the database cannot hold them either.
     recorded = recorded_decision(info.context.ledger.recorder, decision_id) if decision_id.isprintable() else None
-    if recorded is None or not _may_see(info.context.caller, recorded.event):
+    if recorded is None or not _may_see(info, recorded.event):
         return None
     return Decision.of(recorded)
 
 
-def _may_see(caller: Caller, event: Any) -> bool:
-    return caller.role is not Role.CARRIER or asking_carrier(event.requested_by) == caller.carrier
+def _may_see(info: Info, event: Any) -> bool:
+    own = own_only(info, "Query.decision")
+    return not own or asking_carrier(event.requested_by) == info.context.caller.carrier
 
 
 def decisions(
@@ -220,8 +225,7 @@ def decisions(
 ) -> Connection[Decision]:
     """Recorded decisions, newest first; a carrier sees its own."""
     size, before = arguments.page_size(first, MOST_DECISIONS, 20), arguments.decode_position(after)
-    caller = info.context.caller
-    asked = asked._replace(carrier=caller.carrier) if caller.role is Role.CARRIER else asked
+    asked = asked._replace(carrier=info.context.caller.carrier) if own_only(info, "Query.decisions") else asked
     info.context.settle("decisions")
     if asked.uscc:
         info.context.require_current(asked.uscc)

@@ -11,11 +11,13 @@ from typing import Final, Protocol
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import LARGEST_REQUEST, Answers
-from api.media import HEADERS, PLAIN_JSON, language_of, media_for
+from api.media import GRAPHQL_JSON, HEADERS, PLAIN_JSON, SMALLEST_GZIP, encoded, language_of, media_for
 from api.newest import Newest
+from api.rates import Rates
 from domain.callers import Caller
 from domain.text import Language
 
+_KINDS: Final = {media: f"{media}; charset=utf-8".encode() for media in (PLAIN_JSON, GRAPHQL_JSON)}
 _HEADERS: Final = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
@@ -38,6 +40,9 @@ class KeptAnswers:
     answers: Answers
     newest: Newest
     keys: Remembering
+    rates: Rates
+    rate: int
+    """Requests a second of one key; what goes beyond is refused by the endpoint."""
     today: Callable[[], date]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,14 +54,12 @@ class KeptAnswers:
         if kept is None:
             await self.app(scope, _again(message, receive), send)
             return
-        content, media = kept
-        length, kind = str(len(content)).encode(), f"{media}; charset=utf-8".encode()
-        headers = [*_HEADERS, (b"content-length", length), (b"content-type", kind)]
+        content, headers = kept
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    async def _kept(self, scope: Scope, message: Message) -> tuple[bytes, str] | None:
-        """The answer that is kept for this request and true at the newest, and its media type."""
+    async def _kept(self, scope: Scope, message: Message) -> tuple[bytes, list[tuple[bytes, bytes]]] | None:
+        """The answer that is kept for this request and true at the newest, and its headers."""
         sent = message.get("body", b"")
         if message.get("more_body") or not 0 < len(sent) <= LARGEST_REQUEST:
             return None
@@ -73,7 +76,18 @@ class KeptAnswers:
         if key not in self.answers or not await self.newest.look():
             return None
         content = self.answers.still(key)
-        return None if content is None else (content, media)
+        if content is None or self.rates.take(caller.holder, self.rate):
+            return None
+        return _dressed(content, media, headers.get(b"accept-encoding", b"").decode("latin-1"))
+
+
+def _dressed(content: bytes, media: str, accepted: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The bytes to send and their headers, as the endpoint has them."""
+    headers = [*_HEADERS]
+    if len(content) >= SMALLEST_GZIP:
+        content, how = encoded(content, accepted)
+        headers += [(name.encode(), value.encode()) for name, value in how.items()]
+    return content, [*headers, (b"content-length", str(len(content)).encode()), (b"content-type", _KINDS[media])]
 
 
 def _again(message: Message, receive: Receive) -> Receive:

@@ -10,7 +10,7 @@ from api.errors import forbidden
 from api.event_types import LedgerEvent, events_of
 from api.evidence import Checkpoint, Receipt
 from api.fields import field
-from api.permissions import check
+from api.noted import note
 from api.scalars import USCC, Position
 from api.seen import may_see_event, without_unseen
 from projections.reads import Known
@@ -33,7 +33,6 @@ class Ledger:
         types: list[str] | None = None,
         uscc: USCC | None = None,
     ) -> list[LedgerEvent]:
-        check(info, "Ledger.events")
         size = arguments.page_size(first, MOST_EVENTS, 100)
         place = arguments.position(after, "after")
         named = arguments.uscc(uscc) if uscc is not None else None
@@ -41,14 +40,16 @@ class Ledger:
         info.context.settle("history", "draws")
         if named:
             info.context.require_current(named)
-        return events_of(info, _page(info, place, size, types, named))
+        found = _page(info, place, size, types, named)
+        note(info, "Ledger.events", [named] if named else (each.recorded.uscc for each in found if each.recorded.uscc))
+        return events_of(info, found)
 
     @strawberry.field
     def event(self, info: Info, position: Position) -> LedgerEvent | None:
-        check(info, "Ledger.event")
         place = arguments.position(position, "position")
         info.context.settle("history", "draws")
         found = without_unseen(info, info.context.reads.at([place]))
+        note(info, "Ledger.event", (each.recorded.uscc for each in found if each.recorded.uscc))
         return next(iter(events_of(info, found)), None)
 
     @field("The newest signed checkpoint; null until the first event is sealed.")

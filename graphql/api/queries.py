@@ -4,7 +4,7 @@ from typing import Final
 
 import strawberry
 
-from api import arguments, draw_types, enterprises, gate_types, rulebook_types, supervision_types
+from api import arguments, draw_types, enterprises, gate_types, noted, rulebook_types, supervision_types
 from api.connections import Connection
 from api.context import Info
 from api.credit_types import CreditChange, CreditReport, change_of, report, reports
@@ -15,15 +15,17 @@ from api.fields import field
 from api.gate_types import Decision, GateAnswer
 from api.inputs import GateRequest
 from api.ledger_type import Ledger
-from api.permissions import check
+from api.noted import FromDate, Read
+from api.permissions import reach
 from api.rulebook_types import Rulebook
 from api.scalars import USCC, Date, Position
 from api.supervision_types import Finding, ListEntry, Obligation, Penalty
-from domain.callers import Role
 from domain.facts import Moment
 from domain.identifiers import PROVINCES
+from domain.matrix import Reach
 from domain.rulebook import RULEBOOK
 from domain.vocabulary import CreditList, CreditStatus, Gate, ObligationState, Outcome
+from ledger.read_log import ReadFilter
 from projections.reads import DecisionFilter, Search
 
 MOST_SEARCH: Final = 200
@@ -37,14 +39,12 @@ class Query:
         kind, _, rest = str(id).partition("-")
         if kind == "draw":
             return draw_types.find(info, rest)
-        check(info, "Query.node")
         if kind == "enterprise":
             return enterprises.named(info, arguments.uscc(rest))
         return gate_types.find(info, str(id)) if kind == "decision" else None
 
     @strawberry.field
     def enterprise(self, info: Info, uscc: USCC) -> Enterprise | None:
-        check(info, "Query.enterprise")
         return enterprises.named(info, arguments.uscc(uscc))
 
     @field("Case-insensitive; matches code, name (any part) and filed numbers.")
@@ -57,7 +57,6 @@ class Query:
         first: int | None = 20,
         after: str | None = None,
     ) -> Connection[Enterprise]:
-        check(info, "Query.enterprises")
         size = arguments.page_size(first, MOST_NODES, 20)
         asked = _search(info, search, status, province)
         place = arguments.decode_uscc(after)
@@ -71,7 +70,6 @@ class Query:
     def credit_status(
         self, info: Info, uscc: USCC, as_of: Date | None = None, known_at: Position | None = None
     ) -> CreditReport:
-        check(info, "Query.creditStatus")
         on, code, asked = arguments.as_of(info, as_of), arguments.uscc(uscc), arguments.known_at(info, known_at)
         info.context.require_current(code)
         head, folds = info.context.folds([f"enterprise:{code}"])
@@ -81,7 +79,6 @@ class Query:
     def credit_statuses(
         self, info: Info, usccs: list[USCC], as_of: Date | None = None, known_at: Position | None = None
     ) -> list[CreditReport]:
-        check(info, "Query.creditStatuses")
         if len(usccs) > 1_000:
             raise invalid("usccs", f"最多 1000 个代码，收到 {len(usccs)} 个", f"at most 1,000 codes; got {len(usccs)}")
         on, codes = arguments.as_of(info, as_of), [arguments.uscc(uscc) for uscc in usccs]
@@ -98,7 +95,6 @@ class Query:
         after: Position = Position(0),  # noqa: B008  # a NewType call is the value itself
         first: int | None = 500,
     ) -> list[CreditChange]:
-        check(info, "Query.creditChanges")
         size, place = arguments.page_size(first, MOST_FEED, 500), arguments.position(after, "after")
         info.context.settle("credit_changes")
         return [change_of(each) for each in info.context.reads.credit_changes(place, size)]
@@ -112,12 +108,10 @@ class Query:
         known_at: Position | None = None,
         rulebook: str | None = None,
     ) -> GateAnswer:
-        check(info, "Query.previewGate")
         return gate_types.preview(info, request, as_of, known_at, rulebook)
 
     @strawberry.field
     def decision(self, info: Info, id: strawberry.ID) -> Decision | None:
-        check(info, "Query.decision")
         return gate_types.find(info, str(id))
 
     @field("changed: only those that would come out differently today, as known at the head.")
@@ -131,7 +125,6 @@ class Query:
         first: int | None = 20,
         after: str | None = None,
     ) -> Connection[Decision]:
-        check(info, "Query.decisions")
         asked = DecisionFilter(_code(uscc), gate.value if gate else None, outcome.value if outcome else None)
         return gate_types.decisions(info, asked, changed, first, after)
 
@@ -173,7 +166,6 @@ class Query:
         first: int | None = 50,
         after: str | None = None,
     ) -> Connection[Obligation]:
-        check(info, "Query.obligations")
         at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at, "supervision"))
         return supervision_types.obligations_at(info, _current(info, uscc), state, at, first, after)
 
@@ -188,9 +180,20 @@ class Query:
         first: int | None = 50,
         after: str | None = None,
     ) -> Connection[Finding]:
-        check(info, "Query.findings")
         at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at, "supervision"))
         return supervision_types.findings_at(info, _current(info, uscc), rule, at, first, after)
+
+    @field("The read log, newest first: who was shown an enterprise's history or a personal field (auditors).")
+    def reads(
+        self,
+        info: Info,
+        uscc: USCC | None = None,
+        begins: FromDate = None,
+        to: Date | None = None,
+        first: int | None = 50,
+        after: str | None = None,
+    ) -> Connection[Read]:
+        return noted.reads(info, ReadFilter(_code(uscc), *arguments.period(begins, to)), first, after)
 
     @field("Null where it is not there, or not yet public and the caller is neither an auditor nor its authority.")
     def draw(self, info: Info, draw_id: str) -> Draw | None:
@@ -227,5 +230,5 @@ def _search(info: Info, search: str | None, status: CreditStatus | None, provinc
         legal = ", ".join(PROVINCES)
         raise invalid("province", f"应为 {legal} 之一", f"this is one of {legal}")
     # A carrier may not learn from a search which numbers others have filed (§8).
-    by_number = info.context.caller.role is not Role.CARRIER
+    by_number = reach(info.context.caller, "Enterprise.numbers") is Reach.ALL
     return Search(info.context.today, search, province, status.value if status else None, by_number)

@@ -3,21 +3,16 @@
 from typing import Final
 
 import strawberry
-from graphql import ASTValidationRule
-from strawberry.extensions import AddValidationRules, QueryDepthLimiter, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from api.connections import Names
-from api.documents import MOST_DOCUMENTS, ParsedOnce
+from api.documents import CheckedOnce
 from api.event_types import EVENT_TYPES
-from api.limits import MOST_DEPTH, AliasRule
 from api.mutations import Mutation
+from api.permissions import guard
 from api.queries import Query
 from api.scalars import SCALARS
 from api.subscriptions import Subscription
-
-# Made once: the cache of validations finds a document by the very rules, and a rule made anew each time is another one.
-RULES: Final[list[type[ASTValidationRule]]] = [AliasRule, *QueryDepthLimiter(max_depth=MOST_DEPTH).validation_rules]
 
 
 class Schema(strawberry.Schema):
@@ -31,12 +26,10 @@ SCHEMA: Final = Schema(
     subscription=Subscription,
     types=list(EVENT_TYPES.values()),
     config=StrawberryConfig(name_converter=Names(), scalar_map=SCALARS),
-    extensions=[
-        ParsedOnce,
-        lambda: ValidationCache(maxsize=MOST_DOCUMENTS),
-        lambda: AddValidationRules(RULES),
-    ],
+    extensions=[CheckedOnce],
 )
+
+guard(SCHEMA._schema)
 
 
 def published() -> str:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from api.context import Info
-from api.permissions import INSIDERS
+from api.permissions import is_insider
 from domain.callers import Caller, Role
-from domain.events import AccessGranted, Event, GateDecided, InspectionDrawn, ListEntryMade, NumberFiled, PenaltyImposed
+from domain.events import AccessGranted, Event, GateDecided, InspectionDrawn, NumberFiled
 from domain.facts import Moment
+from domain.matrix import EVENTS, PUBLISHED, Reach
 from projections.decisions import asking_carrier
 from projections.reads import DrawsSeen, Known
 
@@ -17,27 +18,41 @@ def may_see_event(info: Info, position: int) -> bool:
     Everyone sees the entries that are active on a published list and the penalties that are public. A carrier also sees
     the decisions that it asked for, the filings that name it and its own accesses. Draws are seen as `draws` shows them.
     """
-    if draws_seen_by(info).everything:
+    caller, draws = info.context.caller, draws_seen_by(info)
+    if draws.everything:
         return True
-    found = info.context.reads.at([position])
-    if info.context.caller.role in INSIDERS or any(isinstance(each.recorded.event, InspectionDrawn) for each in found):
-        info.context.settle("draws")
-        # That nothing is there is said where it is looked for.
-        return not found or bool(without_unseen(info, found))
-    at = Moment(info.context.today, info.context.settle("history", "supervision"))
-    return any(_sees(info, at, position, each.recorded.event) for each in found)
+    at = Moment(info.context.today, info.context.settle("history", "supervision", "draws"))
+    known = next(iter(info.context.reads.at([position])), None)
+    # Looked at whatever is there, so that the time that it takes does not tell what is there.
+    published = info.context.supervision.is_published(at, _uscc(known), position)
+    drawn = position in info.context.reads.draws_seen(draws, [position])
+    if known is None:
+        # Who sees every event is told that nothing is there where it is looked for.
+        return is_insider(caller)
+    if isinstance(known.recorded.event, InspectionDrawn):
+        return drawn
+    return is_insider(caller) or _sees(caller, known.recorded.event, published)
 
 
-def _sees(info: Info, at: Moment, position: int, event: Event) -> bool:
+def _uscc(known: Known | None) -> str:
+    return (known.recorded.uscc if known else None) or ""
+
+
+def _sees(caller: Caller, event: Event, published: bool) -> bool:
+    row = EVENTS[type(event).__name__].sees
+    if caller.reach(row) is not Reach.OWN:
+        return False
+    return published if row == PUBLISHED else caller.role is Role.CARRIER and _names(event, caller.carrier)
+
+
+def _names(event: Event, carrier: str | None) -> bool:
     match event:
-        case ListEntryMade() | PenaltyImposed():
-            return info.context.supervision.is_published(at, event.uscc, position)
         case GateDecided():
-            return _is_carrier(info, asking_carrier(event.requested_by))
+            return asking_carrier(event.requested_by) == carrier
         case NumberFiled():
-            return any(_is_carrier(info, carrier) for carrier in event.carriers)
+            return carrier in event.carriers
         case AccessGranted():
-            return _is_carrier(info, event.carrier)
+            return event.carrier == carrier
         case _:
             return False
 
@@ -58,7 +73,3 @@ def without_unseen(info: Info, found: Sequence[Known]) -> list[Known]:
         return list(found)
     shown = info.context.reads.draws_seen(seen, draws)
     return [each for each in found if each.position in shown or each.position not in draws]
-
-
-def _is_carrier(info: Info, carrier: str | None) -> bool:
-    return info.context.caller.role is Role.CARRIER and info.context.caller.carrier == carrier

@@ -35,6 +35,8 @@ class StreamLimits:
     """`queue`: how many events a client may be behind while it takes nothing; also how many are kept for all."""
 
     per_connection: int = 100
+    per_key: int = 2_000
+    """Subscriptions, and connections that can have any."""
     per_process: int = 5_000
     queue: int = 1_000
     init_seconds: float = 10.0
@@ -108,6 +110,11 @@ class Streams:
     def is_full(self) -> bool:
         return self._ended or len(self._sessions) >= self.limits.per_process
 
+    def is_full_for(self, caller: Caller, besides: Session | None = None) -> bool:
+        """Whether the holder of a key has as many connections as one may have, besides one that is looked at."""
+        held = sum(each.caller.holder == caller.holder for each in self._sessions if each is not besides)
+        return held >= self.limits.per_key
+
     @property
     def connections(self) -> int:
         return len(self._sessions)
@@ -141,7 +148,7 @@ class Streams:
         self, session: Session, context: Context, query: str, variables: dict[str, Any] | None, name: str | None
     ) -> AsyncGenerator[dict[str, Any], None]:
         """The results of a subscription, as the client gets them. Raises Refused when it cannot go on."""
-        self._require_room(context.language)
+        self._require_room(session, context.language)
         session.running[id(context.place)] = context.place
         try:
             results = await SCHEMA.subscribe(
@@ -149,14 +156,19 @@ class Streams:
             )
             async with aclosing(results):
                 async for result in results:
-                    yield _body(result, context.language)
+                    body = _body(result, context.language)
+                    # Before it is shown; without waiting, for this is the event loop.
+                    context.hand_over(0)
+                    yield body
         finally:
             del session.running[id(context.place)]
 
-    def _require_room(self, language: Language) -> None:
-        most = self.limits.per_process
-        if sum(len(each.running) for each in self._sessions) >= most:
-            raise too_many(most, "本进程", "this process", language)
+    def _require_room(self, session: Session, language: Language) -> None:
+        limits, holder = self.limits, session.caller.holder
+        if sum(len(each.running) for each in self._sessions) >= limits.per_process:
+            raise too_many(limits.per_process, "本进程", "this process", language)
+        if sum(len(each.running) for each in self._sessions if each.caller.holder == holder) >= limits.per_key:
+            raise too_many(limits.per_key, "一个密钥", "one key", language)
 
     async def _sweep(self) -> None:
         while self._sessions:
@@ -180,7 +192,8 @@ class Streams:
 
     async def _cut_revoked(self) -> None:
         shown = {session.credential for session in self._sessions if session.credential is not None}
-        for credential in shown:
+        # Keys before tokens, whose issuer may have to be asked.
+        for credential in sorted(shown, key=lambda each: "." in each):
             caller = await self.feeds.in_thread(partial(self._caller_of, credential))
             for session in self._sessions:
                 if session.credential == credential and session.caller != caller:

@@ -12,7 +12,6 @@ from api.credit_types import CreditChange, change_of
 from api.errors import invalid
 from api.event_types import LedgerEvent, event_of, readable
 from api.fields import subscription
-from api.permissions import check
 from api.scalars import USCC, Position
 from api.seen import without_unseen
 from domain.events import InspectionDrawn
@@ -32,10 +31,13 @@ class Subscription:
         types: list[str] | None = None,
         uscc: USCC | None = None,
     ) -> AsyncGenerator[LedgerEvent, None]:
-        check(info, "Subscription.events")
         place = info.context.place.begin(arguments.position(after, "after"))
         named = None if uscc is None else arguments.uscc(uscc)
-        return _events(info, place, arguments.event_types(types), named)
+        wanted = arguments.event_types(types)
+        name = info.operation.name
+        info.context.note("Subscription.events", name.value if name else None, [named], every=named is None)
+        info.context.hand_over(0)
+        return _events(info, place, wanted, named)
 
     @subscription("Every change of a credit timeline after a position, in order, without gap or repeat, then live.")
     async def credit_changes(
@@ -44,7 +46,6 @@ class Subscription:
         after: Position = Position(0),  # noqa: B008  # a NewType call is the value itself
         usccs: list[USCC] | None = None,
     ) -> AsyncGenerator[CreditChange, None]:
-        check(info, "Subscription.creditChanges")
         place = info.context.place.begin(arguments.position(after, "after"))
         return _changes(info, place, _codes(usccs))
 

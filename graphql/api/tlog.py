@@ -6,8 +6,9 @@ clear, for keys with personal:read. A tile never changes and may be kept for eve
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
+from uuid import uuid4
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,9 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api.errors import AWAY, UNAVAILABLE
-from api.http import BadRequest, caller_in, unexpected
 from api.media import language_of
-from api.permissions import INSIDERS
+from api.permissions import is_insider
+from api.received import BadRequest, caller_in
+from api.replies import unexpected
 from domain.callers import Caller, Role
 from domain.draws import PUBLIC_AFTER, speaks_for
 from domain.events import InspectionDrawn
@@ -25,12 +27,14 @@ from domain.text import Text
 from ledger.entry import opened
 from ledger.merkle import ENTRIES, LONGEST_BUNDLED_ENTRY, Tile, entry_bundle
 from ledger.notes import Verifier
+from ledger.read_log import Read, ReadLog
 from ledger.sealing import in_the_clear
 from ledger.tiles import Tiles
 from ledger.tree import Proofs
 
 PLAIN: Final = "text/plain; charset=utf-8"
 TILE: Final = "application/octet-stream"
+ENTRIES_PATH: Final = "/tlog/tile/entries"
 FOR_EVER: Final = "max-age=31536000, immutable"
 
 EMPTY: Final = Text(
@@ -55,6 +59,7 @@ class TiledLog:
     tiles: Tiles
     caller_of: Callable[[str], Caller | None]
     today: Callable[[], date]
+    read_log: ReadLog
     witnesses: Sequence[Verifier] = ()
 
     @property
@@ -106,7 +111,14 @@ class TiledLog:
         _check_personal(entries, caller)
         _check_draws(entries, caller, self.today())
         _check_lengths(entries, asked.span.start + 1)
+        self._note(entries, caller)
         return _given(entry_bundle(entries), TILE, f"private, {FOR_EVER}", vary="Authorization")
+
+    def _note(self, entries: Iterable[bytes], caller: Caller) -> None:
+        """Notes whose entries are shown."""
+        usccs = {uscc for uscc in (opened(entry).uscc for entry in entries) if uscc}
+        at, role, reader = datetime.now(UTC), caller.role, caller.signature
+        self.read_log.note([Read(uuid4(), at, role, reader, ENTRIES_PATH, None, uscc, False) for uscc in usccs])
 
 
 def _answering(work: Callable[[Request], Response]) -> Callable[[Request], object]:
@@ -167,7 +179,7 @@ def _uncovered(asked: Tile) -> BadRequest:
 
 def _insider(request: Request, caller_of: Callable[[str], Caller | None]) -> Caller:
     caller = caller_in(request, caller_of)
-    if caller.role in INSIDERS:
+    if is_insider(caller):
         return caller
     status, code = (401, "UNAUTHENTICATED") if caller.role is Role.PUBLIC else (403, "FORBIDDEN")
     raise BadRequest(

@@ -18,8 +18,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.context import Place
 from api.errors import AWAY, INTERNAL, UNAVAILABLE
-from api.http import BadRequest, GraphQLEndpoint, Params, caller_of_header
+from api.http import GraphQLEndpoint
 from api.media import language_of
+from api.received import BadRequest, Sent, caller_of_header
+from api.replies import failure
 from api.streams import Refused, Session, Streams, too_many
 from domain.callers import Caller
 from domain.text import Language
@@ -48,7 +50,7 @@ class Pong(msgspec.Struct, tag="pong", tag_field="type"):
 
 class Subscribe(msgspec.Struct, tag="subscribe", tag_field="type"):
     id: Annotated[str, msgspec.Meta(min_length=1)]
-    payload: Params
+    payload: Sent
 
 
 class Complete(msgspec.Struct, tag="complete", tag_field="type"):
@@ -155,6 +157,8 @@ class _Connection:
             case Ping():
                 await self._send({"type": "pong"} | ({"payload": message.payload} if message.payload else {}))
             case Subscribe():
+                if not message.payload.has_document:
+                    raise Closed(4400, "A subscribe has a query, or the name of a trusted document")
                 self._begin(message)
             case Complete():
                 if running := self._operations.pop(message.id, None):
@@ -177,6 +181,8 @@ class _Connection:
             raise Closed(4401, "Unauthorized: the key is not valid; send Bearer KEY") from None
         except AWAY:
             raise Closed(1013, "The database is not available at the moment; try again later") from None
+        if self._streams.is_full_for(caller, self._session):
+            raise Closed(1013, "Too many connections of this key; end some")
         self._session.caller, self._session.credential = caller, credential
         await self._send({"type": "connection_ack"})
         self._acknowledged = True
@@ -221,10 +227,14 @@ class _Connection:
         with suppress(WebSocketDisconnect):
             await self._send(last)
 
-    async def _results(self, params: Params, place: Place) -> AsyncGenerator[Payload, None]:
+    async def _results(self, sent: Sent, place: Place) -> AsyncGenerator[Payload, None]:
         most = self._streams.limits.per_connection
         if len(self._operations) > most:
             raise too_many(most, "一个连接", "one connection", self._language)
+        try:
+            params = self._endpoint.admitted(sent, self._session.caller, self._websocket)
+        except BadRequest as bad:
+            raise Refused(failure(bad.code, bad.text, self._language)["errors"]) from None
         async with aclosing(self._endpoint.results(params, self._session, self._language, place)) as results:
             async for body in results:
                 yield body

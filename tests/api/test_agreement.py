@@ -54,7 +54,7 @@ def sides(database: str) -> Iterator[Callable[[], Sides]]:
 
 
 @settings(
-    max_examples=int(EXAMPLES or 12),
+    max_examples=int(EXAMPLES or 6),
     deadline=None,
     derandomize=EXAMPLES is None,
     suppress_health_check=list(HealthCheck),

@@ -1,12 +1,10 @@
 """Documents: what is kept of them, and which ask what follows from folds alone."""
 
-from typing import Any
-
 import pytest
 from graphql import GraphQLError, OperationType
-from strawberry.extensions.validation_cache import _get_validate_cache
 
-from api.documents import LONGEST, MOST_DOCUMENTS, _kept, asks_folds_only, operations, parsed
+from api.documents import LONGEST, MOST_DOCUMENTS, _checked, _kept, asks_folds_only, checked, operations, parsed
+from api.limits import DocumentLimits
 from api.schema import SCHEMA
 
 
@@ -21,12 +19,16 @@ def test_a_document_is_parsed_once_unless_it_is_long() -> None:
     assert _kept.cache_info().maxsize == MOST_DOCUMENTS
 
 
-def test_a_document_is_validated_once() -> None:
-    validate: Any = _get_validate_cache(MOST_DOCUMENTS)
-    SCHEMA.execute_sync("query Twice { __typename }")
-    before = validate.cache_info()
-    SCHEMA.execute_sync("query Twice { __typename }")
-    assert (validate.cache_info().hits, validate.cache_info().misses) == (before.hits + 1, before.misses)
+def test_a_document_is_validated_and_priced_once() -> None:
+    schema, query = SCHEMA._schema, "query Twice { __typename }"
+    assert checked(schema, query) is checked(schema, query)
+    assert checked(schema, query, DocumentLimits(depth=3)) is not checked(schema, query)
+    assert _checked.cache_info().maxsize == MOST_DOCUMENTS
+
+
+def test_a_long_document_is_checked_each_time() -> None:
+    long = "{ __typename } #" + "x" * LONGEST
+    assert checked(SCHEMA._schema, long) is not checked(SCHEMA._schema, long)
 
 
 def test_a_document_of_too_many_tokens_is_refused_each_time() -> None:

@@ -1,6 +1,7 @@
 """GraphQL over HTTP: methods, media types, status codes, languages, keys, limits, and what is said when something fails."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -9,19 +10,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import msgspec
 import psycopg
 import pytest
 
-from api.http import LARGEST_BODY
+from api.limits import RequestLimits
 from api.media import language_of
 from caseledger.postgres import CarriedPostgres
 from domain.text import Language
 from given import A, complained, filed, registered, renamed
 from ledger.migrations import migrate
 from projections.reads import Reads
-from running import ADOPTED, MIGRATIONS, RECORD, System, fresh, running, wait_until
+from running import ADOPTED, MIGRATIONS, RECORD, System, fresh, head_held_still, running, started, wait_until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+LARGEST_BODY: Final = RequestLimits().body
 HEAD = "{ ledger { head } }"
 JSON = "application/json"
 RESPONSE = "application/graphql-response+json"
@@ -47,16 +50,62 @@ def test_a_query_comes_by_get_as_well(shared: System) -> None:
     query = "query Head($first: Int) { enterprises(first: $first) { totalCount } } query Other { __typename }"
     asked = {"query": query, "variables": '{"first": 3}', "operationName": "Head"}
     answer = shared.http.get("/graphql", params=asked, headers=shared.bearer("miit"))
-    assert (answer.status_code, answer.json()) == (200, {"data": {"enterprises": {"totalCount": 0}}})
+    assert (answer.status_code, answer.json()["data"]) == (200, {"enterprises": {"totalCount": 0}})
+
+
+FACT: Final = f'{{enterpriseRegistered: {{uscc: "{A}", name: "x", province: "11"}}}}'
+MUTATION: Final = f'mutation {{ record(input: {{idempotencyKey: "k", facts: [{FACT}]}}) {{ head }} }}'
 
 
 def test_a_mutation_does_not_come_by_get(shared: System) -> None:
-    fact = f'{{enterpriseRegistered: {{uscc: "{A}", name: "x", province: "11"}}}}'
-    sent = f'{{idempotencyKey: "k", facts: [{fact}]}}'
-    query = f"mutation {{ record(input: {sent}) {{ head }} }}"
-    answer = shared.http.get("/graphql", params={"query": query}, headers=shared.bearer("miit"))
+    answer = shared.http.get("/graphql", params={"query": MUTATION}, headers=shared.bearer("miit"))
     assert (answer.status_code, answer.headers["allow"], said(answer)) == (405, "POST", ["BAD_METHOD"])
     assert shared.head == ADOPTED
+
+
+@pytest.mark.parametrize("query", [MUTATION, MUTATION + " query Other { __typename }"])
+def test_a_mutation_comes_neither_by_head_nor_under_cover_of_a_query_beside_it(shared: System, query: str) -> None:
+    named = query.replace("mutation", "mutation Record", 1)
+    asked = {"query": named, "operationName": "Record"}
+    for method in ("GET", "HEAD"):
+        answer = shared.http.request(method, "/graphql", params=asked, headers=shared.bearer("miit"))
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    answer = shared.http.get("/graphql", params=asked, headers={**shared.bearer("miit"), "accept": "text/event-stream"})
+    assert answer.status_code == 405
+    assert shared.head == ADOPTED
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_what_a_page_of_another_origin_can_send_unasked_changes_nothing(shared: System, kind: str) -> None:
+    body = msgspec.json.encode({"query": MUTATION})
+    answer = send(
+        shared, body, **{"content-type": kind, "origin": "https://elsewhere.example", **shared.bearer("miit")}
+    )
+    assert (answer.status_code, said(answer)) == (415, ["BAD_MEDIA_TYPE"])
+    assert shared.head == ADOPTED
+
+
+def test_no_page_of_another_origin_reads_an_answer(shared: System) -> None:
+    origin = {"origin": "https://elsewhere.example"}
+    asked = shared.http.post("/graphql", json={"query": HEAD}, headers=origin)
+    before = shared.http.options("/graphql", headers={**origin, "access-control-request-method": "POST"})
+    assert (asked.status_code, before.status_code) == (200, 405)
+    assert not [name for name in (*asked.headers, *before.headers) if name.startswith("access-control-")]
+
+
+def test_pages_of_an_origin_that_is_named_read_answers(database: str) -> None:
+    with started(database, requests=RequestLimits(origins=("https://ours.example",))) as system:
+        allowed = {}
+        for origin in ("https://ours.example", "https://elsewhere.example"):
+            asking = {"origin": origin, "access-control-request-method": "POST"}
+            asking["access-control-request-headers"] = "authorization,content-type"
+            before = system.http.options("/graphql", headers=asking)
+            asked = system.http.post("/graphql", json={"query": HEAD}, headers={"origin": origin})
+            allowed[origin] = (before.status_code, asked.headers.get("access-control-allow-origin"))
+        assert allowed == {
+            "https://ours.example": (200, "https://ours.example"),
+            "https://elsewhere.example": (400, None),
+        }
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
@@ -251,39 +300,6 @@ def test_a_revoked_key_is_refused(system: System) -> None:
     assert system.post(HEAD, key="auditor").status_code == 401
 
 
-# Limits
-
-
-def test_a_document_is_limited_in_depth(shared: System) -> None:
-    asked = "fields { type { " * 3 + "name" + " } }" * 3
-    assert shared.codes(f"{{ __schema {{ types {{ {asked} }} }} }}") == ["BAD_DOCUMENT"]
-    assert shared.codes("{ enterprises { edges { node { history { edges { node { position } } } } } } }") == []
-
-
-def test_a_document_is_limited_in_tokens(shared: System) -> None:
-    def listing(count: int) -> str:
-        types = " ".join(['"EnterpriseRegistered"'] * count)
-        return f"{{ ledger {{ events(types: [{types}]) {{ position }} }} }}"
-
-    assert shared.codes(listing(1_980)) == []
-    ((code, message),) = shared.errors(listing(2_001))
-    assert code == "BAD_DOCUMENT"
-    assert "2000" in message
-
-
-def test_a_document_is_limited_in_aliases(shared: System) -> None:
-    def aliased(count: int) -> str:
-        return "{" + " ".join(f"a{n}: ledger {{ head }}" for n in range(count)) + "}"
-
-    assert shared.codes(aliased(15)) == []
-    assert shared.codes(aliased(16)) in (["BAD_DOCUMENT"], ["LIMIT"])
-
-
-def test_a_document_that_spreads_itself_is_refused(shared: System) -> None:
-    spread = "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }"
-    assert set(shared.codes(spread)) == {"BAD_DOCUMENT"}
-
-
 # What nobody foresaw
 
 
@@ -420,13 +436,13 @@ def test_a_database_that_goes_away_is_503_and_nothing_needs_a_restart(own_postgr
     with running(own_postgres.conninfo, schema) as system:
         system.known(registered(), filed())
         answers: list[httpx.Response] = []
-        blocking = psycopg.connect(own_postgres.conninfo)
-        blocking.execute(f"SELECT FROM {schema}.head FOR UPDATE")
-        thread = recorded_in_the_background(system, answers)
-        wait_until(lambda: someone_waits(own_postgres.conninfo))
+        with head_held_still(own_postgres.conninfo, schema):
+            thread = recorded_in_the_background(system, answers)
+            wait_until(lambda: someone_waits(own_postgres.conninfo))
+            assert own_postgres.pid is not None
+            os.kill(own_postgres.pid, signal.SIGINT)
+            thread.join()
         own_postgres.stop()
-        thread.join()
-        blocking.close()
         assert_unavailable(answers[0], "The database is not available at the moment")
         assert_unavailable(system.post(HEAD), "The database is not available at the moment")
         assert_unavailable(system.post(HEAD, key=None, language="zh"), "数据库暂时不可用")
@@ -442,7 +458,7 @@ def test_a_database_that_goes_away_is_503_and_nothing_needs_a_restart(own_postgr
         payload = answered(lambda: recorded(system)).json()["data"]["record"]
         assert (payload["errors"], payload["head"]) == ([], ADOPTED + 3)
         wait_until(lambda: system.http.get("/readyz").json().get("known") == ADOPTED + 3)
-        assert answered(lambda: system.post(query)).json() == {"data": {"enterprise": {"name": "乙呼叫中心"}}}
+        assert answered(lambda: system.post(query)).json()["data"] == {"enterprise": {"name": "乙呼叫中心"}}
 
 
 def test_a_missing_table_is_internal_and_is_not_named(database: str) -> None:

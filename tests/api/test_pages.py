@@ -3,29 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 
 from given import accessed, complained, filed, interviewed, licensed, punished, registered
 from projections import parking
 from running import System, code, started
-
-
-class Statements:
-    """Counts what psycopg executes on the connections of one system."""
-
-    def __init__(self, patch: pytest.MonkeyPatch, system: System) -> None:
-        self.count = 0
-        self._schema = system.schema
-        for name in ("execute", "executemany"):
-            self._watch(patch, name, getattr(psycopg.Cursor, name))
-
-    def _watch(self, patch: pytest.MonkeyPatch, name: str, method: Any) -> None:
-        def counted(cursor: Any, *arguments: Any, **named: Any) -> Any:
-            self.count += self._schema in cursor.connection.info.dsn
-            return method(cursor, *arguments, **named)
-
-        patch.setattr(psycopg.Cursor, name, counted)
+from statements import Statements
 
 
 def cost(system: System, query: str, variables: Any = None) -> int:

@@ -140,7 +140,11 @@ def test_a_completed_operation_sends_nothing_more_and_frees_its_id(system: Syste
 def test_queries_and_mutations_give_one_result_and_complete(quick: System) -> None:
     with holding(quick) as client:
         client.subscribe("{ ledger { head } }", id_="q")
-        assert client.receive() == {"id": "q", "type": "next", "payload": {"data": {"ledger": {"head": quick.head}}}}
+        assert client.receive() == {
+            "id": "q",
+            "type": "next",
+            "payload": {"data": {"ledger": {"head": quick.head}}, "extensions": {"cost": 2}},
+        }
         assert client.receive() == {"id": "q", "type": "complete"}
         client.subscribe('mutation { record(input: { idempotencyKey: "k", facts: [] }) { errors { code } } }', id_="q")
         assert client.receive()["payload"]["data"]["record"]["errors"] == [{"code": "INVALID"}]

@@ -3,6 +3,7 @@ import re
 import socket
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -13,6 +14,7 @@ from caseledger.settings import Settings
 from commanding import Ran
 from domain.callers import Role
 from given import registered, renamed
+from projections.register import Register
 
 COMMANDS = (
     ["serve"],
@@ -90,6 +92,8 @@ def test_a_key_is_printed_alone_and_listed_without_its_secret(placed: Ran) -> No
         "scopes": ["personal:read"],
         "createdAt": listed["createdAt"],
         "revokedAt": None,
+        "expiresAt": None,
+        "lastUsedAt": None,
     }
     assert placed("keys", "list") == 0
     assert f"{id_}  regulator  王处" in placed.out
@@ -105,6 +109,13 @@ def test_a_revoked_key_is_listed_as_such(placed: Ran) -> None:
     assert listed["revokedAt"] >= listed["createdAt"]
 
 
+def test_a_key_expires_when_it_is_told_to(placed: Ran) -> None:
+    assert placed("keys", "create", "--role", "auditor", "--expires", "90") == 0
+    (listed,) = placed.json("keys", "list")["keys"]
+    made, ends = (datetime.fromisoformat(listed[name]) for name in ("createdAt", "expiresAt"))
+    assert abs(ends - made - timedelta(days=90)) < timedelta(minutes=1)
+
+
 def test_without_keys_the_list_says_so(placed: Ran) -> None:
     assert placed("keys", "list") == 0
     assert placed.out == "There are no keys.\n"
@@ -117,6 +128,9 @@ def test_without_keys_the_list_says_so(placed: Ran) -> None:
         (["create", "--role", "minister"], "A role is one of regulator, carrier, auditor, intake, public; got"),
         (["create", "--role", "carrier"], "A key of the role carrier needs --carrier"),
         (["create", "--role", "auditor", "--scope", "all"], "A scope is one of personal:read, personal:erase; got"),
+        (["create", "--role", "auditor", "--expires", "0"], "A key expires after 1 to 3650 days, or on a date from"),
+        (["create", "--role", "auditor", "--expires", "2020-01-01"], "A key expires after 1 to 3650 days, or on"),
+        (["create", "--role", "auditor", "--expires", "soon"], "A date is a calendar date YYYY-MM-DD"),
         (["revoke", "nothere"], "There is no key with the id “nothere”"),
     ],
 )
@@ -153,10 +167,31 @@ def test_status_shows_database_head_and_projections(placed: Ran) -> None:
     assert found["head"] == 4
     assert found["postgresql"].startswith("18.")
     assert found["database"].startswith("database caseledger on ")
-    assert {"name": "register", "position": 0, "lag": 4} in found["projections"]
+    register = {"name": "register", "position": 0, "lag": 4, "version": Register.version}
+    assert register | {"program_version": Register.version} in found["projections"]
     assert placed("status") == 0
     assert re.search(r"^head +4$", placed.out, re.MULTILINE)
-    assert re.search(r"^register +0 +4 *$", placed.out, re.MULTILINE)
+    assert re.search(rf"^register +0 +4 +{Register.version} *$", placed.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"), [(-1, "`caseledger serve` makes it anew beside"), (1, "the newer program brings it on")]
+)
+def test_status_says_what_to_do_about_tables_of_another_version(
+    placed: Ran, settings: Settings, database: str, other: int, said: str
+) -> None:
+    assert placed("rebuild") == 0
+    version = Register.version + other
+    with psycopg.connect(database, options=f"-c search_path={settings.schema}") as owner:
+        owner.execute("UPDATE projections SET version = %s WHERE name = 'register'", [version])
+    (register,) = [each for each in placed.json("status")["projections"] if each["name"] == "register"]
+    assert (register["version"], register["program_version"]) == (version, Register.version)
+    assert placed("status") == 0
+    assert f"register is of version {version} and this program has {Register.version}: {said}" in placed.out
+    assert placed.out.count("this program has") == 1
+    assert placed("rebuild", "register") == 0
+    assert placed("status") == 0
+    assert "this program has" not in placed.out
 
 
 def test_status_lists_what_is_parked_and_what_is_stopped(placed: Ran, settings: Settings, database: str) -> None:

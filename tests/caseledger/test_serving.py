@@ -17,6 +17,7 @@ import httpx
 import psycopg
 import pytest
 
+from api.trusted import digest, shipped
 from caseledger.postgres import CarriedPostgres
 from caseledger.settings import Settings
 from caseledger.wiring import open_system
@@ -100,7 +101,7 @@ def test_it_says_where_it_listens_and_answers_there(serve: Callable[..., Served]
     assert served.url.startswith("http://127.0.0.1:")
     assert served.get("/healthz").json() == {"healthy": True}
     answer = httpx.post(f"{served.url}/graphql", json={"query": "{ ledger { head } }"}, timeout=20)
-    assert answer.json() == {"data": {"ledger": {"head": 4}}}
+    assert answer.json()["data"] == {"ledger": {"head": 4}}
     assert "server" not in answer.headers
     wait_until(lambda: served.get("/readyz").json() == {"ready": True, "head": 4, "known": 4})
     assert served.end() == 0
@@ -295,3 +296,33 @@ def test_no_process_answers_with_less_than_was_acknowledged_by_any(
             writer.result()
         over.set()
         assert min(reader.result() for reader in readers) > 50
+
+
+def test_the_limits_of_the_settings_are_in_force(serve: Callable[..., Served]) -> None:
+    served = serve(
+        CASELEDGER_LIMIT_DEPTH="2",
+        CASELEDGER_LIMIT_BODY="200",
+        CASELEDGER_LIMIT_COST="3",
+        CASELEDGER_DOCUMENTS="only",
+        CASELEDGER_CORS_ORIGINS="https://a.example",
+    )
+    long = httpx.post(f"{served.url}/graphql", json={"query": "#" * 200}, timeout=20)
+    assert (long.status_code, long.json()["errors"][0]["extensions"]["code"]) == (413, "TOO_LARGE")
+    headers = {"origin": "https://a.example"}
+    free = httpx.post(f"{served.url}/graphql", json={"query": "{ ledger { head } }"}, headers=headers, timeout=20)
+    assert (free.status_code, free.headers["access-control-allow-origin"]) == (403, "https://a.example")
+    for name, wrong in (("rulebooks", "TOO_COSTLY"), ("blacklist", "BAD_DOCUMENT")):
+        asked = {"documentId": digest(shipped()[name])}
+        answer = httpx.post(f"{served.url}/graphql", json=asked, timeout=20)
+        assert answer.json()["errors"][0]["extensions"]["code"] == wrong
+    assert served.end() == 0
+
+
+def test_so_many_connections_are_served_and_no_more(serve: Callable[..., Served]) -> None:
+    served = serve(CASELEDGER_LIMIT_CONNECTIONS="2")
+    with httpx.Client(base_url=served.url) as one, httpx.Client(base_url=served.url) as two:
+        assert [each.get("/healthz").status_code for each in (one, two)] == [200, 200]
+        assert served.get("/healthz").status_code == 503
+        assert one.get("/healthz").status_code == 200
+    wait_until(lambda: served.get("/healthz").status_code == 200)
+    assert served.end() == 0

@@ -29,7 +29,7 @@ from naive.model import E
 EXAMPLES = os.environ.get("CASELEDGER_EXAMPLES")
 LONGEST = 30 if EXAMPLES else 15
 thoroughly = settings(
-    max_examples=int(EXAMPLES or 60),
+    max_examples=int(EXAMPLES or 25),
     deadline=None,
     derandomize=EXAMPLES is None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example, HealthCheck.data_too_large],

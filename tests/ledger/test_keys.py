@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from domain.callers import Caller, Role
 from domain.identifiers import Malformed
-from ledger.keys import KEY_MIGRATIONS, REMEMBERED_SECONDS, Keys
+from ledger.keys import KEY_MIGRATIONS, REMEMBERED_SECONDS, Keys, expiry
 from ledger.migrations import LEDGER_MIGRATIONS, Migration, Pool
 
 
@@ -142,8 +143,79 @@ def test_a_key_that_may_not_be_is_refused_with_what_is_legal(keys: Keys, asked: 
     assert keys.list() == []
 
 
+def test_an_expired_key_is_nobodys_and_is_not_remembered_beyond_its_end(keys: Keys, pool: Pool, clock: Clock) -> None:
+    key, made = keys.create("auditor", expires_at=datetime.now(UTC) + timedelta(seconds=2))
+    assert made.expires_at is not None
+    assert keys.caller(key)
+    clock.now += 2
+    assert keys.remembered(key) is None
+    with pool.connection() as conn:
+        # Until the database's own clock says so as well.
+        conn.execute("SELECT pg_sleep(greatest(0, extract(epoch FROM %s - clock_timestamp())))", [made.expires_at])
+    assert keys.caller(key) is None
+    assert keys.list() == [made]
+
+
+def test_the_last_use_of_a_key_is_written_beside_and_once_a_minute(keys: Keys, pool: Pool, clock: Clock) -> None:
+    key, made = keys.create("auditor")
+    keys.create("public")
+    assert keys.caller(key)
+    assert [info.last_used_at for info in keys.list()] == [None, None]
+    keys.write_uses()
+    used, unused = keys.list()
+    assert used.last_used_at is not None
+    assert used.last_used_at >= made.created_at
+    assert unused.last_used_at is None
+    clock.now += REMEMBERED_SECONDS
+    assert keys.caller(key)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "connection", None)
+        keys.write_uses()
+
+
+def test_a_use_that_could_not_be_written_is_written_later(keys: Keys, pool: Pool) -> None:
+    key, _ = keys.create("auditor")
+    assert keys.caller(key)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(TypeError):
+        patch.setattr(pool, "connection", None)
+        keys.write_uses()
+    keys.write_uses()
+    assert keys.list()[0].last_used_at is not None
+
+
+NOW = datetime(2026, 5, 1, 20, tzinfo=UTC)
+"""The second of May in Shanghai."""
+
+
 @pytest.mark.parametrize(
-    "statement", ["DELETE FROM api_keys", "TRUNCATE api_keys", "UPDATE api_keys SET role = 'regulator'"]
+    ("given", "ends"),
+    [
+        ("1", NOW + timedelta(days=1)),
+        ("3650", NOW + timedelta(days=3650)),
+        ("2026-05-02", datetime(2026, 5, 2, 16, tzinfo=UTC)),
+        ("2026-12-31", datetime(2026, 12, 31, 16, tzinfo=UTC)),
+    ],
+)
+def test_a_key_is_good_for_so_many_days_or_up_to_and_on_a_legal_date(given: str, ends: datetime) -> None:
+    assert expiry(given, NOW) == ends
+
+
+@pytest.mark.parametrize(
+    "given", ["0", "3651", "99999", "2026-05-01", "2036-05-01", "-1", "1.5", "", "²", "2026-02-30"]
+)
+def test_an_expiry_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(Malformed):
+        expiry(given, NOW)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM api_keys",
+        "TRUNCATE api_keys",
+        "UPDATE api_keys SET role = 'regulator'",
+        "UPDATE api_keys SET expires_at = NULL",
+    ],
 )
 def test_the_runtime_role_can_revoke_keys_and_not_change_them(keys: Keys, pool: Pool, statement: str) -> None:
     keys.create("public")

@@ -57,6 +57,13 @@ def test_a_statement_is_prepared_once_on_a_connection(connection: Database) -> N
     assert known() == [*before, "SELECT $1 + 17"]
 
 
+def test_a_statement_that_was_deallocated_is_prepared_again(connection: Database) -> None:
+    ask = b"SELECT FROM generate_series(1, %(count)s)"
+    assert prepared.run(connection, ask, {"count": 2}) == 2
+    connection.execute("DEALLOCATE ALL")
+    assert prepared.run(connection, ask, {"count": 3}) == 3
+
+
 def test_what_the_database_refuses_has_its_error(connection: Database) -> None:
     with pytest.raises(psycopg.errors.DivisionByZero):
         prepared.run(connection, b"SELECT 1 / %(by)s", {"by": 0})

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from ledger.appends import Append, Appended
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
 from ledger.recorder import PostgresRecorder
 from ledger.sequencer import _Ticket
-from running import at_once, wait_until
+from running import at_once, head_held_still, wait_until
 
 BAD = {
     "a NUL in a tag": event("bad", "with \x00 in it"),
@@ -200,17 +199,13 @@ def test_when_the_database_goes_every_caller_who_waits_gets_an_error_and_asks_ag
         def append(key: str) -> object:
             return outcome(lambda: recorder.append([event(key)], once=once(key)))
 
-        with closing(psycopg.connect(postgres.conninfo, options="-c search_path=ledger")) as holder:
-            holder.execute("SELECT * FROM head FOR UPDATE")
+        with head_held_still(postgres.conninfo, "ledger"):
             waiting = [threads.submit(append, f"{number}") for number in range(8)]
             wait_until(lambda: stuck(pool) != [])
             pool.timeout = 1.0
             assert postgres.pid is not None
-            # Its server process stands still, so that no one has the head before all who wait for it are gone.
-            os.kill(holder.info.backend_pid, signal.SIGSTOP)
             os.kill(postgres.pid, fault)
             errors = {each.result(timeout=30) for each in waiting}
-            os.kill(holder.info.backend_pid, signal.SIGKILL)
         assert errors <= {"AdminShutdown", "OperationalError", "PoolTimeout"}
         postgres.stop()
         postgres.start()

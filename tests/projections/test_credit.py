@@ -34,7 +34,7 @@ def changes(connection: Database) -> list[tuple[int, str, Timeline]]:
 
 
 @settings(
-    max_examples=int(EXAMPLES or 20),
+    max_examples=int(EXAMPLES or 10),
     deadline=None,
     derandomize=EXAMPLES is None,
     suppress_health_check=list(HealthCheck),

@@ -18,7 +18,7 @@ from projections.all import all_projections
 from projections.history import History
 from projections.parking import Parking
 from projections.projection import Database, Projection
-from projections.rebuilding import TABLES, CannotRebuild, Difference, rebuild
+from projections.rebuilding import TABLES, CannotRebuild, Difference, _Rebuild, rebuild
 from projections.runner import Runner
 from running import READ_MODELS, System, code
 
@@ -152,6 +152,37 @@ def test_a_rebuild_that_knows_less_than_what_serves_does_not_take_its_place(syst
         rebuild(system.pool, with_history(Poisoned()))
     assert system.tables() == before
     assert Parking(system.pool).parked() == []
+
+
+def test_what_is_parked_by_an_event_of_the_last_moment_is_not_swapped_in(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.known(registered(uscc=code(2)))
+    compare = _Rebuild.compare
+
+    def compared(work: _Rebuild) -> tuple[int, tuple[Difference, ...]]:
+        found = compare(work)
+        system.known(renamed(uscc=code(2)))
+        return found
+
+    monkeypatch.setattr(_Rebuild, "compare", compared)
+    with pytest.raises(CannotRebuild, match=r"1 enterprises .* would be parked.*EnterpriseRenamed"):
+        rebuild(system.pool, with_history(Poisoned()))
+    assert len(system.tables()["history"]) == system.head
+    assert Parking(system.pool).parked() == []
+
+
+def test_a_rebuild_comes_to_its_end_though_something_is_recorded_whenever_it_looks(system: System) -> None:
+    looks: list[int] = []
+
+    def record(reached: int, _: int) -> None:
+        assert len(looks) < 10
+        looks.append(reached)
+        system.known(registered(uscc=code(len(looks))))
+
+    made = rebuild(system.pool, all_projections, progress=record)
+    assert (made.swapped, made.differing, made.position) == (True, (), system.head)
+    assert len(system.tables()["history"]) == system.head
 
 
 class Crash(BaseException):

@@ -28,6 +28,7 @@ class Seen:
     """Keeps which events it was given, in the order in which it was given them."""
 
     name = "seen"
+    version = 1
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
         for event in batch:
@@ -53,6 +54,7 @@ class Wrong:
     """Writes to a table that is not there."""
 
     name = "wrong"
+    version = 1
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
         database.execute("INSERT INTO nowhere (position) VALUES (1)")

@@ -28,7 +28,7 @@ TABLES = (DUTIES, LISTINGS, EXHIBITS, LIVE_ACCESSES, FINDINGS)
 DATES = 6
 """How many dates are asked about at each position."""
 thoroughly = settings(
-    max_examples=int(EXAMPLES or 20),
+    max_examples=int(EXAMPLES or 10),
     deadline=None,
     derandomize=EXAMPLES is None,
     suppress_health_check=list(HealthCheck),

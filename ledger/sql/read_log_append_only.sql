@@ -1,0 +1,5 @@
+CREATE TRIGGER read_log_append_only
+BEFORE UPDATE OR DELETE OR TRUNCATE ON read_log
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE read_log ENABLE ALWAYS TRIGGER read_log_append_only;
