@@ -27,10 +27,10 @@ import psycopg
 import pytest
 from psycopg import Connection, Cursor, Transaction, pq, sql
 from psycopg.rows import TupleRow
-from psycopg_pool import ConnectionPool
 
 from caseledger.postgres import CarriedPostgres
 from ledger import prepared
+from ledger.deadlines import TimedPool
 
 WRITING: Final = re.compile(r"\b(INSERT) INTO\s+\"?(\w+)|\b(DELETE) FROM\s+\"?(\w+)|(?:^|\()\s*(UPDATE)\s+\"?(\w+)")
 READING: Final = re.compile(r"\s*(SELECT|SET|SHOW|LISTEN|WITH)\b")
@@ -84,12 +84,12 @@ class Watch:
         class Connecting(Watched):
             watch = self
 
-        class Pool(ConnectionPool[Connection[TupleRow]]):
+        class Pool(TimedPool):
             def __init__(self, *args: Any, **kwargs: Any) -> None:
                 super().__init__(*args, connection_class=Connecting, **kwargs)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("ledger.migrations.ConnectionPool", Pool)
+            patch.setattr("ledger.migrations.TimedPool", Pool)
             patch.setattr(prepared, "run", _run_watched)
             yield
 
