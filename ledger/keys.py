@@ -7,7 +7,6 @@ requests, to about a minute.
 """
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -24,6 +23,7 @@ from domain.callers import Caller, Role
 from domain.identifiers import malformed
 from domain.text import shown
 from ledger.migrations import Migration, Pool
+from ledger.remembered import Remembered
 
 _SQL: Final = Path(__file__).parent / "sql"
 KEY_MIGRATIONS: Final = (
@@ -32,9 +32,6 @@ KEY_MIGRATIONS: Final = (
 )
 
 SCOPES: Final = ("personal:read", "personal:erase")
-REMEMBERED_SECONDS: Final = 4.0
-"""How long a key that was found valid is not looked up again: a revocation takes effect within this time."""
-MOST_REMEMBERED: Final = 10_000
 MOST_DAYS: Final = 3_650
 """How long a key may be good for, where it expires at all."""
 
@@ -73,7 +70,7 @@ class Keys:
     def __init__(self, pool: Pool, clock: Callable[[], float] = monotonic) -> None:
         self._pool = pool
         self._clock = clock
-        self._remembered: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+        self._remembered = Remembered(clock)
         self._used: set[str] = set()
         self._lock = Lock()
 
@@ -126,9 +123,7 @@ class Keys:
                 f"There is no key with the id {shown(wanted)}; `caseledger keys list` shows all",
             )
         revoked = _info(row)
-        with self._lock:
-            for digest in [d for d, (_, caller) in self._remembered.items() if caller.holder == revoked.id]:
-                del self._remembered[digest]
+        self._remembered.forget(revoked.id)
         return revoked
 
     def caller(self, key: str) -> Caller | None:
@@ -137,16 +132,11 @@ class Keys:
         if not found:
             return None
         digest = sha256(key.encode("ascii")).digest()
-        return self._recall(digest) or self._look_up(found[1], digest)
+        return self._remembered.find(digest) or self._look_up(found[1], digest)
 
     def remembered(self, key: str) -> Caller | None:
         """The same from memory alone; None as well for a key that has to be looked up."""
-        return self._recall(sha256(key.encode("ascii")).digest()) if _KEY.fullmatch(key) else None
-
-    def _recall(self, digest: bytes) -> Caller | None:
-        with self._lock:
-            until, caller = self._remembered.get(digest, (0.0, None))
-        return caller if self._clock() < until else None
+        return self._remembered.find(sha256(key.encode("ascii")).digest()) if _KEY.fullmatch(key) else None
 
     def write_uses(self) -> None:
         """Writes which keys were used since it was last called. For the background."""
@@ -170,13 +160,10 @@ class Keys:
             return None
         *kept, good_for, long_unused, _ = row
         caller = _info(kept).caller
-        with self._lock:
-            if long_unused:
+        if long_unused:
+            with self._lock:
                 self._used.add(id_)
-            self._remembered[digest] = began + min(REMEMBERED_SECONDS, good_for), caller
-            self._remembered.move_to_end(digest)
-            while len(self._remembered) > MOST_REMEMBERED:
-                self._remembered.popitem(last=False)
+        self._remembered.keep(digest, caller, began, good_for)
         return caller
 
 

@@ -6,7 +6,6 @@ token: a client is told the same for all.
 """
 
 from base64 import urlsafe_b64decode
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,7 +20,7 @@ from joserfc.errors import ClaimError, JoseError
 
 from api.issuer_keys import ALGORITHMS, IssuerKeys
 from domain.callers import Caller
-from ledger.keys import MOST_REMEMBERED, REMEMBERED_SECONDS
+from ledger.remembered import Remembered
 from ledger.trust import Trust, Untrusted
 
 SKEW_SECONDS: Final = 60
@@ -62,7 +61,7 @@ class Tokens:
             exp={"essential": True},
             sub={"essential": True},
         )
-        self._remembered: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+        self._remembered = Remembered(clock)
         self._said: dict[str, float] = {}
         self._lock = Lock()
 
@@ -79,20 +78,12 @@ class Tokens:
         except Untrusted as untrusted:
             self._say(untrusted.why)
             return None
-        good_for = min(REMEMBERED_SECONDS, claims["exp"] + SKEW_SECONDS - int(time()))
-        with self._lock:
-            self._remembered[_digest(token)] = began + good_for, caller
-            while len(self._remembered) > MOST_REMEMBERED:
-                self._remembered.popitem(last=False)
+        self._remembered.keep(_digest(token), caller, began, claims["exp"] + SKEW_SECONDS - int(time()))
         return caller
 
     def remembered(self, token: str) -> Caller | None:
         """The same from memory alone; None as well for a token that has to be looked at."""
-        if not _may_be_token(token):
-            return None
-        with self._lock:
-            until, caller = self._remembered.get(_digest(token), (0.0, None))
-        return caller if self._clock() < until else None
+        return self._remembered.find(_digest(token)) if _may_be_token(token) else None
 
     def _verified(self, token: str) -> dict[str, Any]:
         """The claims of a token that is believed. Raises Untrusted."""

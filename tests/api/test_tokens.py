@@ -18,7 +18,7 @@ from api.tokens import LONGEST, SKEW_SECONDS, Tokens
 from domain.callers import Caller, Role
 from given import registered
 from issuing import Issuer, b64, new_key
-from ledger.keys import REMEMBERED_SECONDS
+from ledger.remembered import REMEMBERED_SECONDS
 from ledger.trust import Trust
 from running import System, started, wait_until
 from subscribing import EVENTS, socket

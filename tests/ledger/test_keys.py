@@ -8,8 +8,9 @@ import pytest
 
 from domain.callers import Caller, Role
 from domain.identifiers import Malformed
-from ledger.keys import KEY_MIGRATIONS, REMEMBERED_SECONDS, Keys, expiry
+from ledger.keys import KEY_MIGRATIONS, Keys, expiry
 from ledger.migrations import LEDGER_MIGRATIONS, Migration, Pool
+from ledger.remembered import REMEMBERED_SECONDS
 
 
 class Clock:
