@@ -8,7 +8,7 @@ from typing import BinaryIO
 from caseledger.errors import CannotVerify
 from caseledger.reporting import as_json, note
 from caseledger.settings import Settings
-from caseledger.verifying import given_key
+from caseledger.verifying import given_key, say_named_key
 from caseledger.wiring import open_to_look
 from ledger import draw_evidence
 from ledger.draw_evidence import LONGEST_LINE, BrokenLine, ProvedDraw
@@ -60,9 +60,7 @@ def verify_draw(file: Path, key: str | None, machine: bool) -> bool:
     except OSError as error:
         raise CannotVerify(f"{file} cannot be read ({error.strerror}).") from None
     if verifier is None and not machine:
-        note(
-            f"The file names the key {proved.verifier}: compare it with the one that the ledger publishes, or give it by --key."
-        )
+        say_named_key("file", proved.verifier)
     _print(proved, machine)
     return True
 

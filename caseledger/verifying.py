@@ -105,13 +105,17 @@ def _projections(database: Database) -> list[tuple[str, int]]:
 def _of_folder(folder: Path, key: str | None, checkpoint: Path | None, machine: bool) -> Verified:
     verifier = given_key(key) if key else evidence_key(folder)
     if not key and not machine:
-        note(
-            f"The folder names the key {verifier}: compare it with the one that the ledger publishes, or give it by --key."
-        )
+        say_named_key("folder", verifier)
     kept = _kept(checkpoint, verifier) if checkpoint else None
     with _progress(machine) as show:
         signed = verify_evidence(folder, verifier, kept, show)
     return Verified(signed, verifier, evidence_edge(folder).size)
+
+
+def say_named_key(what: str, verifier: Verifier) -> None:
+    note(
+        f"The {what} names the key {verifier}: compare it with the one that the ledger publishes, or give it by --key."
+    )
 
 
 def given_key(given: str) -> Verifier:

@@ -40,6 +40,15 @@ class Caller:
     def erases_personal(self) -> bool:
         return ERASES_PERSONAL in self.scopes
 
+    @property
+    def speaks_for_all(self) -> bool:
+        """Whether it is a regulator that may act in any authority's name."""
+        return self.role is Role.REGULATOR and self.authority in (None, "MIIT")
+
+    def speaks_for(self, authority: str) -> bool:
+        """Whether it is a regulator that may act in an authority's name."""
+        return self.speaks_for_all or (self.role is Role.REGULATOR and self.authority == authority)
+
     def reach(self, row: Row) -> Reach:
         """How far this caller reaches by a row of the matrix."""
         return row.reach(self.role, self.scopes)
@@ -62,7 +71,7 @@ def may_record(caller: Caller, command: Command) -> Refusal | None:
     event = command.event
     if caller.role is Role.REGULATOR:
         named = getattr(event, "authority", None)
-        if named is None or caller.authority in (None, "MIIT", named):
+        if named is None or caller.speaks_for(named):
             return None
         return refusal(
             Code.FORBIDDEN,

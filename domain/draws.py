@@ -3,7 +3,7 @@
 Who has the request, the root, the pool and the version of the rulebook gets the same draw; nothing else goes into it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
@@ -12,7 +12,7 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from domain.callers import Caller, Role
+from domain.callers import Caller
 from domain.commands import Code, Refusal, refusal
 from domain.credit import READ
 from domain.events import (
@@ -21,28 +21,21 @@ from domain.events import (
     EventVoided,
     InspectionDrawn,
     InspectionHeld,
-    LicenceAnnulled,
-    LicenceCancelled,
     LicenceGranted,
     LicenceRenewed,
-    LicenceRevoked,
 )
 from domain.facts import Fact, Facts, Moment
 from domain.identifiers import malformed
 from domain.kinds import AtLeastOne, Authority, Identifier, Kind, Name, Province
+from domain.matrix import FIELDS, Reach
 from domain.obligations import FOLLOW, Obligation, obligations
+from domain.register import ENDINGS
 from domain.rulebook import RULEBOOK, Version
 from domain.shape import parse
 from domain.text import shown
 from domain.vocabulary import CreditStatus
 
-LICENCE_EVENTS: Final[tuple[type[Event], ...]] = (
-    LicenceGranted,
-    LicenceRenewed,
-    LicenceRevoked,
-    LicenceAnnulled,
-    LicenceCancelled,
-)
+LICENCE_EVENTS: Final[tuple[type[Event], ...]] = (LicenceGranted, LicenceRenewed, *ENDINGS)
 POOL_EVENTS: Final[tuple[type[Event], ...]] = (*READ, *LICENCE_EVENTS, EventVoided)
 """The events that a pool rests on; no other can change who is in it or with which status."""
 PUBLIC_AFTER: Final = timedelta(days=180)
@@ -105,7 +98,7 @@ def _inspectors(request: DrawRequest) -> Iterable[Refusal]:
 
 def may_draw(caller: Caller, request: DrawRequest) -> list[Refusal]:
     """Only regulators draw, in the name of their authority, and a provincial authority in its province only."""
-    if caller.role is not Role.REGULATOR:
+    if caller.reach(FIELDS["Mutation.drawInspection"]) is Reach.NONE:
         return [
             refusal(
                 Code.FORBIDDEN,
@@ -114,7 +107,7 @@ def may_draw(caller: Caller, request: DrawRequest) -> list[Refusal]:
                 f"The role {caller.role} may not draw inspections; use a key of a regulator",
             )
         ]
-    if not speaks_for(caller, request.authority):
+    if not caller.speaks_for(request.authority):
         return [
             refusal(
                 Code.FORBIDDEN,
@@ -135,11 +128,6 @@ def may_draw(caller: Caller, request: DrawRequest) -> list[Refusal]:
         for place, province in enumerate(request.provinces)
         if request.authority != f"CA-{province}"
     ]
-
-
-def speaks_for(caller: Caller, authority: str) -> bool:
-    """Whether a regulator may act in an authority's name."""
-    return caller.role is Role.REGULATOR and caller.authority in (None, "MIIT", authority)
 
 
 class Member(NamedTuple):
@@ -271,8 +259,3 @@ def followed(draw: Facts, enterprises: Mapping[str, Facts], at: Moment) -> dict[
 
 def version_on(as_of: date) -> Version:
     return RULEBOOK.in_force_on(as_of)
-
-
-def in_order(pool: Iterable[Member]) -> Sequence[Member]:
-    """The pool in the order of its lines."""
-    return sorted(pool, key=lambda member: member.uscc)

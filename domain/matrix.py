@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from domain.rulebook import Gate
+from domain.vocabulary import Gate
 
 
 class Reach(StrEnum):

@@ -28,10 +28,9 @@ from domain.facts import Facts, Moment
 from domain.identifiers import sha256
 from domain.recorded import Recorded
 from domain.vocabulary import CreditStatus
-from ledger.drawing import pool_root
 from ledger.entry import canonical, data_of, opened
 from ledger.evidence import NoEvidence
-from ledger.merkle import leaf_hash, node_hash, verify_consistency, verify_inclusion
+from ledger.merkle import Frontier, leaf_hash, node_hash, split, verify_consistency, verify_inclusion
 from ledger.migrations import Pool
 from ledger.notes import Checkpoint, KeyType, MalformedKey, MalformedNote, UnverifiedNote, Verifier, open_checkpoint
 from ledger.recorder import PostgresRecorder
@@ -94,14 +93,13 @@ def draw_evidence(pool: Pool, draw_id: str) -> Iterator[bytes]:
     recorded = opened(found.event.data)
     known = _known(recorded)
     version = version_on(known.event.as_of)
-    members = list(_members(pool, recorder, known))
-    if pool_root(members, version).hex() != known.event.pool_root:
+    lines = [pool_line(member, version) for member in _members(pool, recorder, known)]
+    leaves = [leaf_hash(canonical(line)) for line in lines]
+    if Frontier(0, ()).extend(leaves)[0].root.hex() != known.event.pool_root:
         raise NoEvidence(
             f"The log gives another pool of the draw {draw_id} than it was drawn from: see with `caseledger verify` what holds."
         )
     yield _header(Proofs(pool), known)
-    lines = [pool_line(member, version) for member in members]
-    leaves = [leaf_hash(canonical(line)) for line in lines]
     for line, leaf, proof in zip(lines, leaves, shared_proofs(leaves), strict=True):
         yield canonical({**line, "leaf": leaf.hex(), "proof": [each.hex() for each in proof]})
 
@@ -152,7 +150,7 @@ def shared_proofs(leaves: Sequence[bytes]) -> list[list[bytes]]:
     def fold(begin: int, end: int) -> bytes:
         if end - begin == 1:
             return leaves[begin]
-        middle = begin + _left_of(end - begin)
+        middle = split(begin, end)
         left, right = fold(begin, middle), fold(middle, end)
         proofs[begin].append(right)
         return node_hash(left, right)
@@ -160,11 +158,6 @@ def shared_proofs(leaves: Sequence[bytes]) -> list[list[bytes]]:
     if leaves:
         fold(0, len(leaves))
     return proofs
-
-
-def _left_of(size: int) -> int:
-    """The leaves of the left subtree (RFC 9162 §2.1.1): the largest power of two below the size."""
-    return 1 << ((size - 1).bit_length() - 1)
 
 
 def verify_draw(lines: Iterable[bytes], verifier: Verifier | None = None) -> ProvedDraw:
@@ -259,7 +252,7 @@ def _prove(proved: list[tuple[int, int, bytes]], leaf: bytes, proof: Sequence[by
     begin, end, wanted = proved.pop()
     spans = []
     while end - begin > 1:
-        middle = begin + _left_of(end - begin)
+        middle = split(begin, end)
         spans.append((middle, end))
         end = middle
     if len(proof) != len(spans):

@@ -290,7 +290,7 @@ def _are_hashes(*values: bytes) -> bool:
     return all(len(value) == HASH_SIZE for value in values)
 
 
-def _split(begin: int, end: int) -> int:
+def split(begin: int, end: int) -> int:
     """Where a range of two or more leaves is split: after the largest power of two of leaves below its width."""
     return begin + (1 << (end - begin - 1).bit_length() - 1)
 
@@ -301,7 +301,7 @@ def _inclusion_path(index: int, size: int) -> list[Range]:
     begin, end = 0, size
     path: list[Range] = []
     while end - begin > 1:
-        middle = _split(begin, end)
+        middle = split(begin, end)
         if index < middle:
             path.append((middle, end))
             end = middle
@@ -317,7 +317,7 @@ def _consistency_path(first: int, second: int) -> list[Range]:
     begin, end = 0, second
     path: list[Range] = []
     while first != end:
-        middle = _split(begin, end)
+        middle = split(begin, end)
         if first <= middle:
             path.append((middle, end))
             end = middle

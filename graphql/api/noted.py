@@ -45,10 +45,10 @@ class Read:
         )
 
 
-def note(info: Info, field: str, usccs: Iterable[str | None]) -> None:
-    """Notes that a field shows something of these enterprises (None: of none), before it is shown."""
+def note(info: Info, field: str, usccs: Iterable[str | None], every: bool = False) -> None:
+    """Notes that a field shows something of these enterprises (None: of none, or of `every` one), before it is shown."""
     name = info.operation.name
-    info.context.note(field, name.value if name else None, usccs)
+    info.context.note(field, name.value if name else None, usccs, every)
 
 
 def reads(info: Info, asked: ReadFilter, first: int | None, after: str | None) -> Connection[Read]:

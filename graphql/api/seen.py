@@ -21,17 +21,17 @@ def may_see_event(info: Info, position: int) -> bool:
     caller, draws = info.context.caller, draws_seen_by(info)
     if draws.everything:
         return True
+    if is_insider(caller):
+        info.context.settle("draws")
+        found = info.context.reads.at([position])
+        # That nothing is there is said where it is looked for.
+        return not found or bool(without_unseen(info, found))
     at = Moment(info.context.today, info.context.settle("history", "supervision", "draws"))
     known = next(iter(info.context.reads.at([position])), None)
     # Looked at whatever is there, so that the time that it takes does not tell what is there.
     published = info.context.supervision.is_published(at, _uscc(known), position)
     drawn = position in info.context.reads.draws_seen(draws, [position])
-    if known is None:
-        # Who sees every event is told that nothing is there where it is looked for.
-        return is_insider(caller)
-    if isinstance(known.recorded.event, InspectionDrawn):
-        return drawn
-    return is_insider(caller) or _sees(caller, known.recorded.event, published)
+    return drawn or (known is not None and _sees(caller, known.recorded.event, published))
 
 
 def _uscc(known: Known | None) -> str:
@@ -60,9 +60,8 @@ def _names(event: Event, carrier: str | None) -> bool:
 def draws_seen_by(info: Info) -> DrawsSeen:
     """Auditors see every draw, regulators those of their authority (MIIT all), everyone those that are public."""
     caller: Caller = info.context.caller
-    regulator = caller.role is Role.REGULATOR
-    everything = caller.role is Role.AUDITOR or (regulator and caller.authority in (None, "MIIT"))
-    return DrawsSeen(info.context.today, everything, caller.authority if regulator else None)
+    everything = caller.role is Role.AUDITOR or caller.speaks_for_all
+    return DrawsSeen(info.context.today, everything, caller.authority if caller.role is Role.REGULATOR else None)
 
 
 def without_unseen(info: Info, found: Sequence[Known]) -> list[Known]:

@@ -12,6 +12,7 @@ from api.credit_types import CreditChange, change_of
 from api.errors import invalid
 from api.event_types import LedgerEvent, event_of, readable
 from api.fields import subscription
+from api.noted import note
 from api.scalars import USCC, Position
 from api.seen import without_unseen
 from domain.events import InspectionDrawn
@@ -34,8 +35,7 @@ class Subscription:
         place = info.context.place.begin(arguments.position(after, "after"))
         named = None if uscc is None else arguments.uscc(uscc)
         wanted = arguments.event_types(types)
-        name = info.operation.name
-        info.context.note("Subscription.events", name.value if name else None, [named], every=named is None)
+        note(info, "Subscription.events", [named], every=named is None)
         info.context.hand_over(0)
         return _events(info, place, wanted, named)
 

@@ -21,7 +21,7 @@ from api.permissions import is_insider
 from api.received import BadRequest, caller_in
 from api.replies import unexpected
 from domain.callers import Caller, Role
-from domain.draws import PUBLIC_AFTER, speaks_for
+from domain.draws import PUBLIC_AFTER
 from domain.events import InspectionDrawn
 from domain.text import Text
 from ledger.entry import opened
@@ -210,7 +210,7 @@ def _check_draws(entries: Iterable[bytes], caller: Caller, today: date) -> None:
     if caller.role is Role.AUDITOR:
         return
     draws = (drawn for entry in entries if isinstance(drawn := opened(entry).event, InspectionDrawn))
-    if any(not speaks_for(caller, drawn.authority) and today < drawn.as_of + PUBLIC_AFTER for drawn in draws):
+    if any(not caller.speaks_for(drawn.authority) and today < drawn.as_of + PUBLIC_AFTER for drawn in draws):
         raise BadRequest(
             403,
             "FORBIDDEN",
