@@ -6,11 +6,20 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from ledger import prepared
+from ledger import prepared, remembered
+from projections import parking
 from running import System
 
 WORKERS: Final = "AnyIO"
 """The threads that requests are worked on in begin with it."""
+
+
+def look_up_once(patch: pytest.MonkeyPatch, system: System) -> None:
+    """What is looked up every few seconds, keys and what is parked, is so at the next request and then no more."""
+    patch.setattr(parking, "LATELY_SECONDS", 3_600.0)
+    patch.setattr(remembered, "REMEMBERED_SECONDS", 3_600.0)
+    for caller in system.callers.values():
+        system.keys._remembered.forget(caller.holder)
 
 
 class Statements:

@@ -46,9 +46,8 @@ from given import (
     self_reported,
     unlisted,
 )
-from projections import parking
 from running import HOLDERS, System, code, started
-from statements import Statements
+from statements import Statements, look_up_once
 from subscribing import streaming
 
 PHONE, SUMMARY, PERSON, NAME = "13800007777", "绝密的投诉", "司马光明", "秘密企业有限公司"
@@ -499,7 +498,7 @@ def test_what_is_not_seen_takes_the_same_statements_as_what_is_not_there(life: L
 def _way(system: System, query: str) -> tuple[str, tuple[str, ...]]:
     """The answer of a carrier that nothing names, and the statements that it took."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parking, "LATELY_SECONDS", 3_600.0)
+        look_up_once(patch, system)
         system.ask("{ ledger { head } listEntries { totalCount } }", key="unicom")
         statements = Statements(patch, system)
         answer = system.post(query, key="unicom").text

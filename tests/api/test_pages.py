@@ -6,15 +6,14 @@ from typing import Any
 import pytest
 
 from given import accessed, complained, filed, interviewed, licensed, punished, registered
-from projections import parking
 from running import System, code, started
-from statements import Statements
+from statements import Statements, look_up_once
 
 
 def cost(system: System, query: str, variables: Any = None) -> int:
     """The statements of a request whose key is known already, as is what was parked lately."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parking, "LATELY_SECONDS", 3_600.0)
+        look_up_once(patch, system)
         system.ask(f'{{ ledger {{ head }} enterprise(uscc: "{code(1)}") {{ name }} }}')
         statements = Statements(patch, system)
         system.ask(query, variables)
