@@ -16,6 +16,7 @@ from eventsourcing.dcb.api import DCBEvent
 
 from benchmarks.harness import AtLeast, Comparison, Result, a_home, scaled
 from caseledger.importing import BATCH, Importer, Rejected
+from caseledger.json_lines import items_of
 from caseledger.lines import Line
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
@@ -73,7 +74,7 @@ def _imported(home: Path, lines: Sequence[Line]) -> float:
 def _import(system: System, lines: Sequence[Line]) -> None:
     rejected: list[Rejected] = []
     importer = Importer(system.ledger, ImportedLines(system.pool), rejected.append, historical=True)
-    for _ in importer.run(lines):
+    for _ in importer.run(items_of(lines)):
         pass
     assert (importer.tally.recorded, rejected) == (len(lines), []), "a fact of the corpus did not go in"
 

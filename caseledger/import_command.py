@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from caseledger.errors import Unreadable
-from caseledger.importing import Importer, OtherFormat, Rejected, Tally
-from caseledger.lines import Source, open_source, other_format
+from caseledger.formats import format_of
+from caseledger.importing import Importer, Rejected, Tally
+from caseledger.items import Format
+from caseledger.lines import Source, open_source
 from caseledger.reporting import as_json, note
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
@@ -25,20 +27,29 @@ from ledger.sealing import Discarding
 SUFFIX: Final = ".rejected.jsonl"
 
 
-def import_file(settings: Settings, name: str, *, historical: bool, dry_run: bool, machine: bool) -> bool:
+def import_file(
+    settings: Settings,
+    name: str,
+    *,
+    format_: str | None = None,
+    historical: bool,
+    dry_run: bool,
+    machine: bool,
+) -> bool:
     """Imports a file, or standard input for `-`, and says what came of it; whether no row was rejected.
 
-    `machine`: the summary as one JSON object. Raises Unreadable, ImportStopped and what open_system raises; the
+    `format_`: one of `caseledger.formats`; None to tell it from the file. `machine`: the summary as one JSON object. Raises Unreadable, ImportStopped and what open_system raises; the
     summary of what went in before is printed all the same.
     """
     with open_source(name) as source, open_system(settings) as system, _Rejections(name) as rejections:
+        found = format_of(format_, source)
         lines = (RehearsedLines if dry_run else ImportedLines)(system.pool)
         ledger = _rehearsed(system) if dry_run else system.ledger
         importer = Importer(ledger, lines, rejections.add, historical=historical)
         began = time.monotonic()
         try:
             with lines.alone(lambda: note("Another import is under way: waiting for its end.")):
-                _run(importer, source)
+                _run(importer, source, found)
         finally:
             _summarise(importer.tally, time.monotonic() - began, dry_run, machine)
             rejections.tell()
@@ -49,13 +60,10 @@ def _rehearsed(system: System) -> Ledger:
     return Ledger(Rehearsal(system.pool), Discarding(system.sealer.digest), system.ledger.clock, system.ledger.rulebook)
 
 
-def _run(importer: Importer, source: Source) -> None:
+def _run(importer: Importer, source: Source, found: Format) -> None:
     with _progress(source) as show:
-        try:
-            for tally in importer.run(source.lines()):
-                show(tally)
-        except OtherFormat as wrong:
-            raise other_format(source.name, wrong.first) from None
+        for tally in importer.run(found.items(source)):
+            show(tally)
 
 
 def _summarise(tally: Tally, seconds: float, dry_run: bool, machine: bool) -> None:

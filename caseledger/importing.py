@@ -1,50 +1,38 @@
-"""The import: facts from a file into the ledger, each line once.
+"""The import: facts from a file into the ledger, each row once.
 
-A line is known by its canonical content and by how many times that content has come in its file, not by its place:
-a file that has grown, was cut off, or had a row put right adds what is new and nothing else. Lines go in by batches;
-where the ledger refuses a fact, those before it go in, it is rejected, and the rest goes on.
+A row is known by its canonical content and by how many times that content has come in its file, not by its place:
+a file that has grown, was cut off, or had a row put right adds what is new and nothing else. A format whose rows have an
+identity says so of its items, or settles them against the ledger itself. Rows go in by batches, the facts of a row all or
+none; where the ledger refuses a fact, those before its row go in, the row is rejected, and the rest goes on.
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from re import compile as pattern
+from itertools import accumulate
 from typing import Any, Final
-
-import msgspec
+from uuid import uuid4
 
 from caseledger.errors import ImportStopped, Unreadable
-from caseledger.lines import Line
-from domain.commands import Code, Refusal, refusal
+from caseledger.items import Item, Settle
+from domain.commands import Code, Refusal
 from domain.events import RECORDABLE
-from ledger.entry import canonical
 from ledger.imports import IMPORTER, ImportedLines
 from ledger.ledger import MOST_FACTS, Ledger
 
 BATCH: Final = MOST_FACTS
 AFTER_REFUSAL: Final = 8
-"""The least facts tried together after one was refused; doubled with each success. Refused rows come in droves."""
-DEEPEST: Final = 32
-"""Levels of a line's JSON; a fact has three."""
-
-
-class OtherFormat(Exception):
-    """None of the first lines is a JSON object or begins like one; `first` is the first of them."""
-
-    def __init__(self, first: bytes) -> None:
-        super().__init__("not JSON Lines")
-        self.first = first
+"""The least rows tried together after one was refused; doubled with each success. Refused rows come in droves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line that states a fact: where it stands, what names its content, and the fact as it will be sent."""
+    """An item that states facts, and 32 bytes that name its content."""
 
-    number: int
     key: bytes
-    name: str
-    fact: Any
+    item: Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,57 +48,63 @@ class Rejected:
 class Tally:
     recorded: int = 0
     replayed: int = 0
-    """Lines that were in before."""
+    """Rows that were in before."""
     rejected: int = 0
+    facts: Counter[str] = field(default_factory=Counter)
+    """How many facts were recorded, by their fields of FactInput; a row may have several."""
 
 
 class Importer:
-    """Imports lines in order. `reject` is told each row that does not go in, in order."""
+    """Imports rows in order. `reject` is told each row that does not go in, in order."""
 
     def __init__(
-        self, ledger: Ledger, lines: ImportedLines, reject: Callable[[Rejected], None], *, historical: bool = False
+        self,
+        ledger: Ledger,
+        lines: ImportedLines,
+        reject: Callable[[Rejected], None],
+        *,
+        historical: bool = False,
+        settle: Settle | None = None,
     ) -> None:
         self.tally = Tally()
         self._ledger = ledger
         self._lines = lines
         self._reject = reject
         self._historical = historical
+        self._settle = settle
         self._occurrences = Occurrences()
         self._window = BATCH
 
-    def run(self, lines: Iterable[Line]) -> Iterator[Tally]:
-        """Imports the lines and gives the tally after each batch, the same object.
+    def run(self, items: Iterable[Item]) -> Iterator[Tally]:
+        """Imports the items and gives the tally after each batch, the same object.
 
-        Raises OtherFormat for a file of another format, before anything is recorded, ImportStopped, and what reading
-        the lines raises.
+        Raises ImportStopped, and what reading the items raises.
         """
-        first = True
-        for batch in _batches(lines):
-            parsed = [self._parsed(line) for line in batch]
-            if first and not any(map(_is_like_a_fact, batch, parsed)):
-                raise OtherFormat(batch[0].text)
-            first = False
-            rows = [row for row in parsed if isinstance(row, Row)]
-            known = self._lines.known([row.key for row in rows])
-            self.tally.replayed += len(known)
-            wrong = [row for row in parsed if isinstance(row, Rejected)]
-            wrong += self._record([row for row in rows if row.key not in known])
+        for batch in _batches(items):
+            rows = [Row(self._key(item), item) for item in batch if not item.refusals]
+            fresh = rows if self._settle else self._fresh(rows)
+            self.tally.replayed += len(rows) - len(fresh)
+            wrong = [_rejected(item) for item in batch if item.refusals]
+            wrong += self._record(fresh)
             self.tally.rejected += len(wrong)
             for rejected in sorted(wrong, key=lambda each: each.number):
                 self._reject(rejected)
             yield self.tally
 
-    def _parsed(self, line: Line) -> Row | Rejected:
-        sent = _json(line.text)
-        if isinstance(sent, Refusal):
-            return Rejected(line.number, (sent,), line.text[:1_000].decode("utf-8", "replace"))
-        if wrong := _not_one_fact(sent):
-            return Rejected(line.number, (wrong,), sent)
-        ((name, fact),) = sent.items()
-        content = canonical(sent)
-        # Keyed, since it is kept: a line may hold personal data.
-        key = self._ledger.sealer.digest(b"%d " % self._occurrences.count(content) + content)
-        return Row(line.number, key, name, self._marked(name, fact))
+    def _key(self, item: Item) -> bytes:
+        # Keyed, since it is kept: a row may hold personal data.
+        if item.unique:
+            return self._ledger.sealer.digest(b"= " + item.content)
+        return self._ledger.sealer.digest(b"%d " % self._occurrences.count(item.content) + item.content)
+
+    def _fresh(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows that are not in yet, each once."""
+        known = self._lines.known([row.key for row in rows])
+        fresh: dict[bytes, Row] = {}
+        for row in rows:
+            if row.key not in known:
+                fresh.setdefault(row.key, row)
+        return list(fresh.values())
 
     def _marked(self, name: str, fact: Any) -> Any:
         """The fact, historical if that was asked for and it neither says otherwise nor names a decision."""
@@ -121,9 +115,9 @@ class Importer:
 
     def _record(self, rows: list[Row]) -> list[Rejected]:
         """Records the rows, and gives those that were refused."""
-        rejected = []
+        rejected: list[Rejected] = []
         while rows:
-            part = rows[: self._window]
+            part = self._settled(rows[: self._window])
             try:
                 done, wrong = self._advance(part)
             except _Outrun as outrun:
@@ -136,32 +130,55 @@ class Importer:
             rows = rows[done:]
         return rejected
 
-    def _advance(self, part: list[Row]) -> tuple[int, list[Rejected]]:
-        """Records rows up to the first that is refused: how many are dealt with now, and that one."""
+    def _settled(self, rows: list[Row]) -> list[Row]:
+        """The first of the rows as they are to be recorded, as many as one request takes; one without facts is in."""
+        if self._settle:
+            settled = self._settle([row.item for row in rows])
+            rows = [Row(row.key, item or replace(row.item, facts=())) for row, item in zip(rows, settled, strict=True)]
+        sizes = accumulate(len(row.item.facts) for row in rows)
+        return [row for row, facts in zip(rows, sizes, strict=True) if facts <= MOST_FACTS]
+
+    def _advance(self, part: Sequence[Row]) -> tuple[int, list[Rejected]]:
+        """Records rows up to the first that the ledger refuses: how many are dealt with now, and those not recorded."""
         refused = self._attempt(part)
         if refused is None:
             self._window = min(BATCH, self._window * 2)
-            return len(part), []
+            return len(part), self._count(part)
         at, refusals = refused
-        if at and self._attempt(part[:at]) is not None:
+        if self._attempt(part[:at]) is not None:
             return 0, []  # Another writer changed what they rest on: look again.
         self._window = max(AFTER_REFUSAL, at)
-        return at + 1, [Rejected(part[at].number, refusals, {part[at].name: part[at].fact})]
+        return at + 1, [*self._count(part[:at]), _rejected(replace(part[at].item, refusals=refusals))]
 
-    def _attempt(self, rows: Sequence[Row]) -> tuple[int, tuple[Refusal, ...]] | None:
-        """Records the rows, all or none: None, or which of them is refused first and why."""
-        batch = sha256(b"".join(row.key for row in rows)).hexdigest()[:32]
-        self._lines.name_batch([row.key for row in rows], batch)
-        recording = self._ledger.record(IMPORTER, batch, [(row.name, row.fact) for row in rows])
+    def _count(self, part: Sequence[Row]) -> list[Rejected]:
+        """Counts rows of which all that have facts were recorded, and gives those that were refused."""
+        done = [row.item for row in part if row.item.facts and not row.item.refusals]
+        wrong = [_rejected(row.item) for row in part if row.item.refusals]
+        self.tally.recorded += len(done)
+        self.tally.replayed += len(part) - len(done) - len(wrong)
+        self.tally.facts.update(name for item in done for name, _ in item.facts)
+        return wrong
+
+    def _attempt(self, part: Sequence[Row]) -> tuple[int, tuple[Refusal, ...]] | None:
+        """Records the facts of the rows, all or none: None, or which row is refused first and why."""
+        live = [(place, row) for place, row in enumerate(part) if row.item.facts and not row.item.refusals]
+        if not live:
+            return None
+        keys = list(dict.fromkeys(row.key for _, row in live))
+        # What settled rows rest on is in the ledger, and they may come again with other facts.
+        batch = uuid4().hex if self._settle else sha256(b"".join(keys)).hexdigest()[:32]
+        self._lines.name_batch(keys, batch)
+        facts = [(name, self._marked(name, fact)) for _, row in live for name, fact in row.item.facts]
+        recording = self._ledger.record(IMPORTER, batch, facts)
         if not recording.refusals:
-            self.tally.recorded += len(rows)
             return None
         first = recording.refusals[0]
         if first.code is Code.CONFLICT:
             raise _Outrun(first.text.en)
         _, place, *_ = first.path.split(".")
         prefix = f"facts.{place}"
-        return int(place), tuple(
+        places = [at for at, row in live for _ in row.item.facts]
+        return places[int(place)], tuple(
             one._replace(path=one.path.removeprefix(prefix).lstrip(".")) for one in recording.refusals
         )
 
@@ -191,13 +208,17 @@ INSERT INTO seen VALUES (?, 1) ON CONFLICT (content) DO UPDATE SET times = times
 """
 
 
-def _batches(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    """The lines by batches; where they cannot be read on, first those that could be and then why."""
-    batch: list[Line] = []
+def _rejected(item: Item) -> Rejected:
+    return Rejected(item.number, item.refusals, item.sent)
+
+
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """The items by batches; where they cannot be read on, first those that could be and then why."""
+    batch: list[Item] = []
     failure = None
     try:
-        for line in lines:
-            batch.append(line)
+        for item in items:
+            batch.append(item)
             if len(batch) == BATCH:
                 yield batch
                 batch = []
@@ -207,38 +228,3 @@ def _batches(lines: Iterable[Line]) -> Iterator[list[Line]]:
         yield batch
     if failure:
         raise failure
-
-
-def _json(text: bytes) -> Any:
-    try:
-        sent = msgspec.json.decode(text)
-        if text.count(b"[") + text.count(b"{") > DEEPEST and _is_deeper(sent, DEEPEST):
-            raise RecursionError(f"it is nested in more than {DEEPEST} levels")
-        return sent
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return refusal(Code.INVALID, "", f"该行不是 JSON：{error}", f"The line is not JSON: {error}")
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels < 0 or any(_is_deeper(each, levels - 1) for each in inner)
-
-
-def _not_one_fact(sent: object) -> Refusal | None:
-    if isinstance(sent, Mapping) and len(sent) == 1:
-        return None
-    found = f"{len(sent)} ({', '.join(sent)})"[:200] if isinstance(sent, Mapping) else type(sent).__name__
-    return refusal(
-        Code.INVALID,
-        "",
-        f'每行为一个只含一项事实的 JSON 对象，如 {{"enterpriseRegistered": {{…}}}}；收到 {found}',
-        f'A line is a JSON object of exactly one fact, {{"enterpriseRegistered": {{…}}}} say; got {found}',
-    )
-
-
-def _is_like_a_fact(line: Line, parsed: Row | Rejected) -> bool:
-    """Whether the line is a JSON object, or was meant to be one."""
-    return isinstance(parsed, Row) or isinstance(parsed.sent, Mapping) or bool(_BEGINNING.match(line.text))
-
-
-_BEGINNING: Final = pattern(rb'\{\s*"')

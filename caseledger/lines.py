@@ -1,32 +1,32 @@
-"""Lines of a file: plain or gzip, whichever its first bytes say, or of standard input; in constant memory."""
+"""A file: plain or gzip, whichever its first bytes say, or standard input; and its lines, in constant memory."""
 
-import gzip
 import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from gzip import BadGzipFile, GzipFile
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple, cast
+from typing import BinaryIO, Final, NamedTuple, Protocol, cast
 
 from caseledger.errors import Unreadable
-from domain.text import shown
 
 LONGEST: Final = 8 * 1024 * 1024
 """Bytes of a line that are kept; a longer one is cut there, and what is left is no JSON."""
 
+GLANCE: Final = 64 * 1024
+"""Bytes that are looked at to tell the format of a file, at most."""
+
 _GZIP: Final = b"\x1f\x8b"
 _MARK: Final = b"\xef\xbb\xbf"
-_FORMATS: Final = {
-    b"PK\x03\x04": "a ZIP or XLSX file",
-    b"PAR1": "a Parquet file",
-    b"SQLite format 3": "an SQLite database",
-    b"%PDF": "a PDF",
-    b"\xd0\xcf\x11\xe0": "an old Excel or Word file",
-    b"\x28\xb5\x2f\xfd": "compressed with zstd: decompress it first",
-    b"BZh": "compressed with bzip2: decompress it first",
-    b"\xfd7zXZ": "compressed with xz: decompress it first",
-    b"[": "a JSON array: write one fact a line instead",
-}
+
+
+class Looking(Protocol):
+    """A file that can look ahead, as those can that are buffered, standard input and GzipFile too."""
+
+    def peek(self, n: int, /) -> bytes: ...
+    def read(self, size: int = -1, /) -> bytes: ...
+    def readline(self, size: int = -1, /) -> bytes: ...
 
 
 class Line(NamedTuple):
@@ -43,14 +43,14 @@ def open_source(name: str) -> "Iterator[Source]":
         return
     with ExitStack() as stack:
         try:
-            raw = stack.enter_context(Path(name).open("rb"))
+            raw = stack.enter_context(Path(name).open("rb", buffering=GLANCE))
         except OSError as error:
             raise Unreadable(f"{name} cannot be read: {error.strerror}.") from None
         yield Source(name, raw, Path(name).stat().st_size)
 
 
 class Source:
-    """Bytes that are read once, as lines. `size`: how many they are, None where that is not known."""
+    """Bytes that are read once, from a file that is gzip or not. `size`: how many the file has, None if not known."""
 
     def __init__(self, name: str, raw: BinaryIO, size: int | None = None) -> None:
         self.name = name
@@ -62,22 +62,31 @@ class Source:
         """Bytes read of the file, of `size`."""
         return 0 if self.size is None else self._raw.tell()
 
-    def lines(self) -> Iterator[Line]:
-        """The lines that are not empty, without their line ends.
+    def beginning(self) -> bytes:
+        """What the file begins with, without taking it: the first that can be had at once, at most GLANCE bytes.
 
-        Raises Unreadable when it cannot be read on, after the lines that could be.
+        Raises Unreadable where it cannot be read.
         """
+        with self.reading():
+            return self.opened.peek(GLANCE)[:GLANCE]
+
+    @cached_property
+    def opened(self) -> Looking:
+        """What is in the file, decompressed. To be read within `reading`."""
+        raw = cast(Looking, self._raw)
+        return GzipFile(fileobj=self._raw) if raw.peek(2)[:2] == _GZIP else raw
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Says in words, as Unreadable, why the block cannot read on."""
         try:
-            # Standard input and files are buffered: both can look ahead.
-            beginning: bytes = self._raw.peek(2)[:2]  # type: ignore[attr-defined]
-            opened = gzip.GzipFile(fileobj=self._raw) if beginning == _GZIP else self._raw
-            yield from _numbered(cast(BinaryIO, opened))
+            yield
         except EOFError:
             raise Unreadable(
                 f"{self.name} is a gzip file that ends too early: the lines before the cut are in. Get the whole file "
                 "and import it again."
             ) from None
-        except (gzip.BadGzipFile, zlib.error):
+        except (BadGzipFile, zlib.error):
             raise Unreadable(
                 f"{self.name} is a damaged gzip file: the lines before the damage are in. Get the file anew and import "
                 "it again."
@@ -85,8 +94,16 @@ class Source:
         except OSError as error:
             raise Unreadable(f"{self.name} cannot be read on: {error.strerror}.") from None
 
+    def lines(self) -> Iterator[Line]:
+        """The lines that are not empty, without their line ends.
 
-def _numbered(opened: BinaryIO) -> Iterator[Line]:
+        Raises Unreadable when it cannot be read on, after the lines that could be.
+        """
+        with self.reading():
+            yield from _numbered(self.opened)
+
+
+def _numbered(opened: Looking) -> Iterator[Line]:
     number = 0
     while text := opened.readline(LONGEST):
         number += 1
@@ -96,16 +113,6 @@ def _numbered(opened: BinaryIO) -> Iterator[Line]:
             yield Line(number, text)
 
 
-def _skip_the_rest(opened: BinaryIO, text: bytes) -> None:
+def _skip_the_rest(opened: Looking, text: bytes) -> None:
     while len(text) == LONGEST and not text.endswith(b"\n"):
         text = opened.readline(LONGEST)
-
-
-def other_format(name: str, text: bytes) -> Unreadable:
-    """What to say of a file whose lines are no JSON objects, from its first line."""
-    known = next((said for beginning, said in _FORMATS.items() if text.startswith(beginning)), None)
-    begins = f"it is {known}" if known else f"it begins with {shown(text.decode('utf-8', 'replace'))}"
-    return Unreadable(
-        f"{name} is not JSON Lines ({begins}). Write one fact a line, as "
-        '{"enterpriseRegistered": {"uscc": "…", "name": "…", "province": "11"}}; nothing was recorded.'
-    )

@@ -17,6 +17,7 @@ import typer
 from psycopg_pool import PoolTimeout
 
 from caseledger.errors import NotRebuilt, NotWitnessed, SettingsError, Unusable
+from caseledger.formats import FORMATS
 from caseledger.import_command import import_file
 from caseledger.logs import configure_logs, where
 from caseledger.postgres import PostgresError
@@ -77,7 +78,10 @@ def serve(
 @app.command("import")
 def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", help="File of facts, gzip or not; - for standard input.")],
-    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Format of the file: jsonl.")] = "jsonl",
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help=f"{', '.join(FORMATS)}; by default told from the file."),
+    ] = None,
     historical: Annotated[
         bool, typer.Option("--historical", help="Record licences, filings and accesses as facts of the past.")
     ] = False,
@@ -85,9 +89,9 @@ def import_(
     machine: Machine = False,
 ) -> int:
     """Record facts from a file, one a line as {"licenceGranted": {...}}; what is in already is not added again."""
-    if format_ != "jsonl":
-        raise typer.TyperException(f"--format is one of jsonl; got {format_}")
-    whole = import_file(read_settings(), file, historical=historical, dry_run=dry_run, machine=machine)
+    if format_ not in (None, *FORMATS):
+        raise typer.TyperException(f"--format is one of {', '.join(FORMATS)}; got {format_}")
+    whole = import_file(read_settings(), file, format_=format_, historical=historical, dry_run=dry_run, machine=machine)
     return 0 if whole else FAILED
 
 

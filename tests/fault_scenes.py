@@ -12,6 +12,7 @@ import pytest
 from psycopg_pool import PoolTimeout
 
 from caseledger.importing import Importer, Rejected
+from caseledger.json_lines import items_of
 from caseledger.lines import Line
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
@@ -217,7 +218,7 @@ def import_once(system: System, rows: Sequence[Stated]) -> tuple[int, int, int] 
     texts = [Line(number, canonical({row.name: row.fields})) for number, row in enumerate(rows, start=1)]
     try:
         with lines.alone(lambda: None):
-            for _ in importer.run(texts):
+            for _ in importer.run(items_of(texts)):
                 pass
     except PASSING:
         return None

@@ -8,6 +8,7 @@ import pytest
 from benchmarks import corpus
 from benchmarks.corpus import line
 from caseledger.importing import Importer, Rejected
+from caseledger.json_lines import items_of
 from caseledger.lines import Line
 from caseledger.settings import Settings
 from caseledger.wiring import MIGRATIONS, open_system
@@ -49,7 +50,7 @@ def test_all_of_it_is_accepted_by_an_import(database: str, tmp_path: Path, monke
         open_system(Settings(home=tmp_path, database_url=database, schema=schema)) as system,
     ):
         importer = Importer(system.ledger, ImportedLines(system.pool), rejected.append)
-        for _ in importer.run(lines):
+        for _ in importer.run(items_of(lines)):
             pass
     said: list[Text] = [refusal.text for each in rejected for refusal in each.refusals]
     assert said == []

@@ -20,6 +20,7 @@ from caseledger import import_command
 from caseledger.errors import ImportStopped, Unreadable
 from caseledger.import_command import import_file
 from caseledger.importing import Importer, Rejected
+from caseledger.json_lines import items_of
 from caseledger.lines import Line
 from caseledger.settings import Settings
 from caseledger.wiring import System
@@ -308,7 +309,7 @@ def unexpected(rejected: Rejected) -> None:
 def test_a_batch_that_others_outrun_goes_in_by_smaller_ones(system: System) -> None:
     lines = [Line(n, line(fact).encode()) for n, fact in enumerate([registered(), *[renamed()] * 499], start=1)]
     importer = Importer(Outrun(system.ledger.recorder, system.sealer), ImportedLines(system.pool), unexpected)
-    tallies = list(importer.run(lines))
+    tallies = list(importer.run(items_of(lines)))
     assert (tallies[-1].recorded, len_of(system)) == (500, 500)
 
 
@@ -317,7 +318,7 @@ def test_an_import_that_is_always_outrun_stops_and_says_so(system: System) -> No
     ledger.most = 0
     importer = Importer(ledger, ImportedLines(system.pool), unexpected)
     with pytest.raises(ImportStopped, match=r"Other writers came first\. What is in stays: import it again"):
-        list(importer.run([Line(1, line(registered()).encode()), Line(2, line(renamed()).encode())]))
+        list(importer.run(items_of([Line(1, line(registered()).encode()), Line(2, line(renamed()).encode())])))
     assert len_of(system) == 0
 
 

@@ -1,0 +1,44 @@
+"""What an import is made of: the items of a file, and the formats that files have."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from caseledger.lines import Source
+from domain.commands import Refusal
+
+Fact = tuple[str, Any]
+"""A fact as a client states it: the field of FactInput, and what is sent under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A row of a file: facts that go in all or none, a few at most, or why it states none. One of the two is not empty."""
+
+    number: int
+    """Where it stands: the line of text or the row of a sheet, from 1 on."""
+    sent: Any
+    """What the row says, as it may stand in the file of rejected rows: JSON if it is JSON."""
+    facts: tuple[Fact, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    content: bytes = b""
+    """What tells a row with facts from others, in one form whatever its blanks and order."""
+    unique: bool = False
+    """Whether rows of one `content` are the same row, wherever they stand; else a row that comes twice goes in twice."""
+
+
+Settle = Callable[[Sequence[Item]], Sequence[Item | None]]
+"""Each item as it is to be recorded on what the ledger holds by now, each knowing those before it: with facts, perhaps
+others than it came with, with refusals, or None where all of it is in. It answers for what comes twice, too."""
+
+
+class Format(NamedTuple):
+    """A format that files of facts may have. Adding one is a reader and a line in `caseledger.formats`."""
+
+    name: str
+    """As it is given to --format."""
+    fits: Callable[[bytes], bool]
+    """Whether a file that begins so is of it; the beginning is decompressed, at most a few thousand bytes, and may be cut."""
+    items: Callable[[Source], Iterator[Item]]
+    """The rows of a file, in order. Raises Unreadable where it cannot be read on, after those that could be, and for
+    a file that is of another format, before the first."""
