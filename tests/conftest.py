@@ -24,6 +24,7 @@ _numbers = count(1)
 def database() -> Iterator[str]:
     """Conninfo of the carried PostgreSQL 18, as the owner of the ledgers in it."""
     with CarriedPostgres(_shared_home() / "18") as postgres:
+        _hasten(postgres.conninfo)
         _drop_left_over(postgres.conninfo)
         yield postgres.conninfo
 
@@ -32,6 +33,7 @@ def database() -> Iterator[str]:
 def database16() -> Iterator[str]:
     """Conninfo of the carried PostgreSQL 16, as the owner of the ledgers in it."""
     with CarriedPostgres(_shared_home() / "16", version=16) as postgres:
+        _hasten(postgres.conninfo)
         _drop_left_over(postgres.conninfo)
         yield postgres.conninfo
 
@@ -91,6 +93,14 @@ def _shared_home() -> Path:
     # nothing behind but what the next one takes over.
     checkout = hashlib.sha256(os.fsencode(Path(__file__).resolve().parent)).hexdigest()[:8]
     return Path(tempfile.gettempdir(), f"caseledger-tests-{os.getuid()}-{checkout}")
+
+
+def _hasten(conninfo: str) -> None:
+    """Spares the disk: no test pulls the plug of the machine, and those of kills have a PostgreSQL of their own."""
+    with psycopg.connect(conninfo, autocommit=True, user="postgres", dbname="postgres") as conn:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            conn.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        conn.execute("SELECT pg_reload_conf()")
 
 
 def _drop_left_over(conninfo: str) -> None:
