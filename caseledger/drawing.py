@@ -1,11 +1,11 @@
 """`caseledger export --format draw` and `caseledger verify-draw`."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from caseledger.errors import CannotVerify
+from caseledger.exporting import going_out
 from caseledger.reporting import as_json, note
 from caseledger.settings import Settings
 from caseledger.verifying import given_key, say_named_key
@@ -13,27 +13,13 @@ from caseledger.wiring import open_to_look
 from ledger import draw_evidence
 from ledger.draw_evidence import LONGEST_LINE, BrokenLine, ProvedDraw
 from ledger.evidence import NoEvidence
+from ledger.files import new_whole
 
 
 def export_draw(settings: Settings, draw_id: str, out: Path, machine: bool) -> None:
     """Writes the evidence of a draw into a new file, whole or not at all."""
-    if out.exists():
-        raise CannotVerify(f"{out} exists already: give a name that is free.")
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        with open_to_look(settings) as pool, beside.open("xb") as file:
-            size = sum(file.write(line + b"\n") > 0 for line in draw_evidence.draw_evidence(pool, draw_id)) - 1
-            file.flush()
-            os.fsync(file.fileno())
-        beside.rename(out)
-    except NoEvidence as wrong:
-        raise CannotVerify(str(wrong)) from None
-    except OSError as error:
-        raise CannotVerify(
-            f"{out} cannot be written ({error.strerror}): give a place that this user may write."
-        ) from None
-    finally:
-        beside.unlink(missing_ok=True)
+    with going_out(str(out)), open_to_look(settings) as pool, new_whole(out) as beside, beside.open("wb") as file:
+        size = sum(file.write(line + b"\n") > 0 for line in draw_evidence.draw_evidence(pool, draw_id)) - 1
     if machine:
         as_json({"out": str(out), "drawId": draw_id, "poolSize": size})
     else:

@@ -10,6 +10,7 @@ Unusable                    the message is one sentence or two: what was found, 
 ├── ImportStopped           an import cannot go on
 ├── CannotReplay            there is no such decision or rulebook version
 ├── CannotVerify            evidence, a key or a checkpoint that cannot be looked at
+├── CannotExport            what was asked for cannot be written, or not all of it
 ├── CannotErase             there is no such person, or a legal hold keeps the data
 ├── NoSuchProjection        a rebuild was asked for of something else
 ├── NotRebuilt              what was rebuilt does not take the place of what serves
@@ -63,7 +64,11 @@ class MasterKeyUnusable(Unusable):
 
 
 class CannotVerify(Unusable):
-    """Evidence, a key or a checkpoint cannot be looked at, or evidence not be written."""
+    """Evidence, a key or a checkpoint cannot be looked at."""
+
+
+class CannotExport(Unusable):
+    """What was asked for cannot be written; nothing of it was left."""
 
 
 class CannotErase(Unusable):

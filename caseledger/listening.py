@@ -1,13 +1,10 @@
-"""Listening: a socket that is opened before anything else, a server that says when it answers, and an end by signals."""
+"""Listening: a socket that is opened before anything else, and a server that says when it answers."""
 
 import errno
-import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Final, NoReturn
+from collections.abc import Callable
+from typing import Final
 
 import uvicorn
 
@@ -16,10 +13,6 @@ from caseledger.errors import CannotServe
 BACKLOG: Final = 2_048
 UNTAKEN_SECONDS: Final = 60
 """After so long the system ends a connection whose other end takes nothing of what was sent."""
-
-
-class Stopped(BaseException):
-    """SIGTERM or SIGINT came."""
 
 
 def open_socket(host: str, port: int, host_option: str = "--host", port_option: str = "--port") -> socket.socket:
@@ -55,24 +48,6 @@ def url_of(listener: socket.socket) -> str:
     """Where it listens, http://HOST:PORT."""
     host, port, *_ = listener.getsockname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-@contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """SIGTERM or SIGINT raises Stopped in the block, once; further ones wait for nothing and do nothing."""
-
-    def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-        # One is enough: what follows is the clean end.
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_IGN)
-        raise Stopped
-
-    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 class AnnouncedServer(uvicorn.Server):

@@ -217,27 +217,33 @@ def verify(
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Option(metavar="PATH", help="A name that is free.")],
-    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Format: evidence, draw.")] = "evidence",
+    out: Annotated[
+        str, typer.Option(metavar="PATH", help="A name that is free; - is standard output, for jsonl and cloudevents.")
+    ],
+    format_: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="Format: cloudevents, evidence, draw.")
+    ] = "evidence",
     after: Annotated[int, typer.Option(metavar="POSITION", min=0, help="Only the entries after this position.")] = 0,
     upto: Annotated[
         int | None,
-        typer.Option(metavar="POSITION", min=1, help="Up to the last checkpoint that is not beyond this position."),
+        typer.Option(
+            metavar="POSITION", min=1, help="Up to this position; evidence, to the last checkpoint not beyond it."
+        ),
     ] = None,
     draw: Annotated[str | None, typer.Option(metavar="ID", help="With --format draw: the draw.")] = None,
     machine: Machine = False,
 ) -> None:
-    """Write what proves the ledger, or one draw, with the public key, for anyone to verify."""
-    from caseledger import drawing, verifying
+    """Write the entries, whole or not at all: to be read elsewhere, or with what proves them, or one draw."""
+    from caseledger import drawing, exporting
 
-    if format_ not in ("evidence", "draw"):
-        raise typer.TyperException(f"--format is evidence or draw; got {format_}")
     if (draw is not None) != (format_ == "draw"):
         raise typer.TyperException("--format draw and --draw ID are given together")
     if draw is not None:
-        drawing.export_draw(read_settings(), draw, out, machine)
+        drawing.export_draw(read_settings(), draw, Path(out), machine)
         return
-    verifying.export_evidence(read_settings(), out, after, upto, machine)
+    if format_ not in exporting.FORMATS:
+        raise typer.TyperException(f"--format is one of {', '.join((*exporting.FORMATS, 'draw'))}; got {format_}")
+    exporting.export(read_settings(), format_, out, after, upto, machine)
 
 
 @app.command("verify-draw")

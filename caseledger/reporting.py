@@ -1,13 +1,14 @@
 """What commands print: tables for people, one JSON object for programs."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.progress import Progress, ProgressColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TimeRemainingColumn
 from rich.table import Table
 
 from domain.identifiers import instant_text
@@ -22,6 +23,14 @@ def progress(*columns: ProgressColumn, machine: bool) -> Progress:
     """A bar of these columns on a terminal; nothing in a pipe, or where a program reads."""
     hidden = machine or not sys.stderr.isatty()
     return Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True)
+
+
+@contextmanager
+def counted(machine: bool) -> Iterator[Callable[[int, int], None]]:
+    """Gives what shows entries as they are done, told how many now and of how many in all: a bar on a terminal."""
+    with progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), machine=machine) as bar:
+        task = bar.add_task("entries", total=None)
+        yield lambda done, of: bar.update(task, advance=done, total=of)
 
 
 def as_json(value: Mapping[str, Any]) -> None:

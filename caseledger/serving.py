@@ -22,9 +22,10 @@ import uvicorn
 from starlette.applications import Starlette
 
 from caseledger.collecting import collecting
-from caseledger.listening import BACKLOG, AnnouncedServer, Stopped, open_socket, stopped_by_signals, url_of
+from caseledger.listening import BACKLOG, AnnouncedServer, open_socket, url_of
 from caseledger.logs import configure_logs, where
 from caseledger.settings import Settings
+from caseledger.signals import Stopped, stopped_by_signals
 from caseledger.wiring import System, open_system
 from ledger.background import background
 from ledger.read_log import FLUSH_SECONDS

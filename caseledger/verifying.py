@@ -1,21 +1,18 @@
-"""`caseledger verify` and `caseledger export --format evidence`."""
+"""`caseledger verify`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
-
 from caseledger.errors import CannotVerify
-from caseledger.reporting import as_json, note, progress
+from caseledger.reporting import as_json, counted, note
 from caseledger.settings import Settings
-from caseledger.wiring import open_system, open_to_look
-from ledger.evidence import LONGEST_NOTE, NoEvidence, evidence_edge, evidence_key, verify_evidence, write_evidence
+from caseledger.wiring import open_to_look
+from ledger.evidence import LONGEST_NOTE, NoEvidence, evidence_edge, evidence_key, verify_evidence
 from ledger.migrations import Database, Pool
 from ledger.notes import Checkpoint, KeyType, MalformedKey, MalformedNote, UnverifiedNote, Verifier, open_checkpoint
 from ledger.tree import verifier_of
-from ledger.verify import Broken, Progress
+from ledger.verify import Broken
 from ledger.verify_database import verify_database
 
 
@@ -60,28 +57,11 @@ def _print(found: Verified, machine: bool) -> None:
         print(f"{which} hold under the root {signed.root.hex()}, signed by {verifier}.", flush=True)
 
 
-def export_evidence(settings: Settings, out: Path, after: int, upto: int | None, machine: bool) -> None:
-    try:
-        with open_system(settings) as system, _progress(machine) as show:
-            signed = write_evidence(system.pool, out, upto, after, show)
-    except (NoEvidence, Broken) as wrong:
-        raise CannotVerify(str(wrong)) from None
-    except OSError as error:
-        raise CannotVerify(
-            f"{out} cannot be written ({error.strerror}): give a folder that this user may write."
-        ) from None
-    if machine:
-        as_json({"out": str(out), "after": after, "size": signed.size, "rootHash": signed.root.hex()})
-    else:
-        which = f"The entries {after + 1} to {signed.size}" if after else f"{signed.size} entries"
-        note(f"{which} and their checkpoints are in {out}; verify them with `caseledger verify --evidence`.")
-
-
 def _of_database(settings: Settings, checkpoint: Path | None, machine: bool) -> Verified:
     # Only looked at: whoever completes and signs what is missing before it is verified signs whatever was done to it.
     with open_to_look(settings) as pool:
         kept = _kept(checkpoint, _signed_by(pool)) if checkpoint else None
-        with _progress(machine) as show:
+        with counted(machine) as show:
             return Verified(*verify_database(pool, kept, show, readers=_projections))
 
 
@@ -107,7 +87,7 @@ def _of_folder(folder: Path, key: str | None, checkpoint: Path | None, machine: 
     if not key and not machine:
         say_named_key("folder", verifier)
     kept = _kept(checkpoint, verifier) if checkpoint else None
-    with _progress(machine) as show:
+    with counted(machine) as show:
         signed = verify_evidence(folder, verifier, kept, show)
     return Verified(signed, verifier, evidence_edge(folder).size)
 
@@ -137,10 +117,3 @@ def _kept(file: Path, verifier: Verifier) -> Checkpoint:
         return open_checkpoint(message, verifier.name, verifier).checkpoint
     except (MalformedKey, MalformedNote, UnverifiedNote) as wrong:
         raise CannotVerify(f"{file} is no checkpoint that {verifier} signed: {wrong}") from None
-
-
-@contextmanager
-def _progress(machine: bool) -> Iterator[Progress]:
-    with progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), machine=machine) as bar:
-        task = bar.add_task("entries", total=None)
-        yield lambda done, of: bar.update(task, advance=done, total=of)

@@ -17,9 +17,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from caseledger.errors import CannotServe, Unusable
-from caseledger.listening import BACKLOG, AnnouncedServer, Stopped, open_socket, stopped_by_signals, url_of
+from caseledger.listening import BACKLOG, AnnouncedServer, open_socket, url_of
 from caseledger.logs import where
 from caseledger.reporting import note as say
+from caseledger.signals import Stopped, stopped_by_signals
 from caseledger.witness import Witness
 from ledger.submissions import LARGEST_SUBMISSION, SIZE_MEDIA, NotAccepted
 

@@ -10,10 +10,7 @@ edge             only where the folder does not begin at position 1: the right e
                  number of its leaves in the first line, then the hash of each complete subtree in hex, largest first
 """
 
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -49,12 +46,11 @@ def write_evidence(
     after: int = 0,
     progress: Progress = lambda done, of: None,
 ) -> Checkpoint:
-    """Writes the folder, whole or not at all: the entries after a position, up to the largest checkpoint within `upto`.
+    """Fills a folder, which is made if it is not there, with the entries after a position, up to the largest checkpoint
+    within `upto`. Who calls it sees to it that nothing of a folder stays that was not filled.
 
-    Raises NoEvidence where there is no such checkpoint or the folder exists, Broken where it is not the ledger's, OSError.
+    Raises NoEvidence where there is no such checkpoint, Broken where it is not the ledger's, OSError.
     """
-    if folder.exists():
-        raise NoEvidence(f"{folder} exists already: give a name that is free.")
     with pool.connection() as database:
         note = _newest_note(database, after, upto)
         verifier = verifier_of(database)
@@ -63,25 +59,17 @@ def write_evidence(
         edge = _edge_of(database, after)
     signed = checkpoint_of(note, verifier, after + 1)
     cosigned = Proofs(pool).checkpoint(signed.size)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        (beside / VERIFIER).write_text(f"{verifier}\n", encoding="utf-8")
-        (beside / CHECKPOINT).write_bytes(cosigned.note.encode() if cosigned else note)
-        if after:
-            (beside / EDGE).write_text("".join([f"{after}\n", *(f"{hash_.hex()}\n" for hash_ in edge.hashes)]))
-        with ExitStack() as stack:
-            files = [stack.enter_context((beside / name).open("wb")) for name in (ENTRIES, LEAVES, CHECKPOINTS)]
-            for begin in range(after, signed.size, AT_A_TIME):
-                end = min(begin + AT_A_TIME, signed.size)
-                _write_part(pool, files, begin, end)
-                progress(end - begin, signed.size - after)
-            for file in files:
-                file.flush()
-                os.fsync(file.fileno())
-        beside.rename(folder)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+    folder.mkdir(exist_ok=True)
+    (folder / VERIFIER).write_text(f"{verifier}\n", encoding="utf-8")
+    (folder / CHECKPOINT).write_bytes(cosigned.note.encode() if cosigned else note)
+    if after:
+        (folder / EDGE).write_text("".join([f"{after}\n", *(f"{hash_.hex()}\n" for hash_ in edge.hashes)]))
+    with ExitStack() as stack:
+        files = [stack.enter_context((folder / name).open("wb")) for name in (ENTRIES, LEAVES, CHECKPOINTS)]
+        for begin in range(after, signed.size, AT_A_TIME):
+            end = min(begin + AT_A_TIME, signed.size)
+            _write_part(pool, files, begin, end)
+            progress(end - begin, signed.size - after)
     return signed
 
 

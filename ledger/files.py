@@ -1,7 +1,9 @@
-"""Files that are whole and on the disk, or not there: keys, and what must outlive the machine's next fall."""
+"""Files and folders that are whole and on the disk, or not there: keys, exports, and what must outlive the machine's next fall."""
 
+import errno
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -45,9 +47,59 @@ def read_owners_only(path: Path) -> bytes:
 
 
 @contextmanager
+def new_whole(path: Path, *, folder: bool = False) -> Iterator[Path]:
+    """An empty file or folder under a name of its own beside `path`, for the block to fill; then it gets that name.
+
+    It is for its owner alone. However the block ends, nothing partial stays. Raises FileExistsError where the name is
+    not free, and OSError.
+    """
+    _require_free(path)
+    temporary = _name_beside(path)
+    try:
+        if folder:
+            temporary.mkdir(mode=0o700)
+        else:
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNERS_ONLY))
+        yield temporary
+        for each in (*temporary.rglob("*"), temporary) if folder else (temporary,):
+            _sync(each)
+        _require_free(path)
+        temporary.rename(path)
+    except BaseException:
+        _remove(temporary)
+        raise
+    _sync(path.parent)
+
+
+def _require_free(path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _name_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+
+
+def _sync(path: Path) -> None:
+    """What the file or folder has is on the disk then."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def _beside(path: Path, content: bytes, mode: int) -> Iterator[Path]:
     """The content under a name of its own in the same folder, for the block to move; then the folder is durable too."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    temporary = _name_beside(path)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -57,8 +109,4 @@ def _beside(path: Path, content: bytes, mode: int) -> Iterator[Path]:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    _sync(path.parent)

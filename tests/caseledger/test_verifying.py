@@ -1,4 +1,4 @@
-"""`caseledger verify` and `export --format evidence`."""
+"""`caseledger verify`, and the folders of `export --format evidence`."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def test_evidence_is_verified_where_no_ledger_is(
 
 def test_a_part_is_exported_and_says_from_where_to_where_it_holds(placed: Ran, evidence: Path) -> None:
     assert placed("export", "--out", "part", "--after", "1", "--upto", "3") == 0
-    assert placed.err.startswith("The entries 2 to 3 and their checkpoints are in part;")
+    assert placed.err.startswith("part has the entries 2 to 3 as evidence, in ")
     assert placed("verify", "--evidence", "part", "--checkpoint", "part/checkpoint") == 0
     assert placed.out.startswith("The entries 2 to 3 hold under the root ")
     found = placed.json("verify", "--evidence", "part")
@@ -87,7 +87,7 @@ def test_a_checkpoint_of_another_ledger_is_refused(placed: Ran, evidence: Path, 
         (["verify", "--key", "out/verifier"], "--key is for --evidence"),
         (["verify", "--checkpoint", "nowhere"], "nowhere cannot be read"),
         (["export", "--out", "out"], "out exists already"),
-        (["export", "--out", "x", "--format", "yaml"], "--format is evidence or draw; got yaml"),
+        (["export", "--out", "x", "--format", "yaml"], "--format is one of cloudevents, evidence, draw; got yaml"),
         (["export", "--out", "no/such/place"], "cannot be written"),
         (["export", "--out", "x", "--after", "-1"], "should be greater than or equal to 0"),
         (["export", "--out", "x", "--after", "3", "--upto", "3"], "got after 3 and up to 3"),
