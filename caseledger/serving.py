@@ -26,7 +26,7 @@ from caseledger.listening import BACKLOG, AnnouncedServer, open_socket, url_of
 from caseledger.logs import configure_logs, where
 from caseledger.settings import Settings
 from caseledger.signals import Stopped, stopped_by_signals
-from caseledger.wiring import System, open_system
+from caseledger.wiring import System, open_system, usable_credential_key
 from ledger.background import background
 from ledger.read_log import FLUSH_SECONDS
 from projections.all import all_projections
@@ -49,6 +49,9 @@ def graphql_app(system: System) -> Starlette:
     from api.limits import DocumentLimits, RequestLimits
     from api.streams import StreamLimits
 
+    with usable_credential_key(system.settings):
+        # Published before anyone is given what it signs.
+        system.credential_keys.current()
     limits = system.settings.limits
     return create_app(
         ledger=system.ledger,
@@ -57,6 +60,8 @@ def graphql_app(system: System) -> Starlette:
         keys=system.keys,
         runner=system.runner,
         read_log=system.read_log,
+        credential_keys=system.credential_keys,
+        url=system.settings.public_url,
         witnesses=[at.verifier for at in system.settings.witnesses],
         limits=StreamLimits(
             per_connection=system.settings.subscriptions_per_connection,

@@ -95,7 +95,7 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
         INSIDERS: "events event",
     },
     "Decision": {
-        CARRIERS_OWN: "id gate uscc outcome reasons request rulebook asOf knownAt requestedBy recordedAt position basis replay now receipt"
+        CARRIERS_OWN: "id gate uscc outcome reasons request rulebook asOf knownAt requestedBy recordedAt position basis replay now receipt credential"
     },
     **_connection("Decision", CARRIERS_OWN),
     "Draw": {

@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from api.answers import Answers
 from api.context import Context
+from api.credentials import Issuer
 from api.errors import AWAY
 from api.http import GraphQLEndpoint
 from api.issuer_keys import IssuerKeys
@@ -32,6 +33,7 @@ from api.tokens import Bearers, Holders, Tokens
 from api.websocket import GraphQLSocket
 from domain.callers import Caller
 from domain.text import Language
+from ledger.credential_keys import CredentialKeys
 from ledger.erasure import Erasure
 from ledger.ledger import Ledger
 from ledger.migrations import Pool
@@ -59,25 +61,28 @@ def create_app(
     keys: Holders,
     runner: Runner,
     read_log: ReadLog,
+    credential_keys: CredentialKeys,
+    url: str,
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
     trust: Trust | None = None,
     requests: RequestLimits = DEFAULT_REQUEST_LIMITS,
 ) -> Starlette:
     """The application; `witnesses` are those whose cosignatures /tlog/checkpoint/witnessed asks for, each of them;
-    `trust` names the issuer whose tokens are taken beside keys.
+    `trust` names the issuer whose tokens are taken beside keys; `url`, without a path, is who issues credentials.
 
     `read_log` is written by who makes it (`ledger.background`). The application's `state.streams` are those who subscribe:
     `end` them before the server waits for its connections.
     """
     reads, supervision, proofs = Reads(pool), SupervisionReads(pool), Proofs(pool)
     erasure = Erasure(ledger, pool, sealer)
+    issuer = Issuer(url, credential_keys, proofs)
     holders = _holders(keys, trust)
     streams = Streams(Feeds(pool, ledger, reads, runner, limits.queue), holders.caller, limits)
 
     def context_for(caller: Caller, language: Language) -> Context:
         parts = ledger, reads, supervision, proofs, sealer, erasure, runner
-        return Context(caller, language, *parts, ledger.clock(), streams.feeds, read_log)
+        return Context(caller, language, *parts, ledger.clock(), streams.feeds, read_log, issuer)
 
     async def metrics(request: Request) -> Response:
         try:
@@ -114,6 +119,7 @@ def create_app(
             Route("/readyz", ready),
             Route("/metrics", metrics),
             *TiledLog(proofs, Tiles(pool), holders.caller, lambda: ledger.today, read_log, witnesses).routes,
+            *issuer.routes,
             Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
         ],
         middleware=[*_cross_origin(requests.origins), kept],

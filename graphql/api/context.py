@@ -9,6 +9,7 @@ from uuid import uuid4
 import strawberry
 
 from api.answers import AtHead
+from api.credentials import Issuer
 from api.errors import stale
 from api.limits import DEFAULT_DOCUMENT_LIMITS, DocumentLimits
 from domain.callers import Caller, Role
@@ -67,6 +68,7 @@ class Context:
     now: datetime
     feeds: Feeds
     read_log: ReadLog
+    issuer: Issuer
     limits: DocumentLimits = DEFAULT_DOCUMENT_LIMITS
     cost: int | None = None
     """What the operation costs; None before it was found valid."""
