@@ -7,6 +7,7 @@ the rulebook count as far as they change the answer, and a newer decision of the
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ from domain.vocabulary import Outcome
 from ledger.credential_keys import Jwk
 from ledger.credentials import LONGEST, Checked, DoesNotHold, NoCredential, check, public_keys
 from ledger.files import KeyFileError, read_owners_only
-from ledger.notes import Verifier
+from ledger.notes import KeyType, MalformedKey, Verifier
 
 FETCH_SECONDS: Final = 10.0
 LARGEST: Final = 1024 * 1024
@@ -100,6 +101,8 @@ def check_credential(asked: Asked, machine: bool) -> bool:
         else:
             note(f"The credential does not hold. {wrong}")
         return False
+    if not asked.keys and not machine:
+        note(f"The keys are taken on the word of {_base(asked)}: keep them, and give them by --key and --log-key.")
     overtaken = now is not None and _is_overtaken(checked, now)
     if machine:
         as_json(_described(checked, now, overtaken))
@@ -155,7 +158,12 @@ def _log(asked: Asked) -> Verifier | None:
         return given_key(asked.log_key, "--log-key")
     if asked.online is None:
         return None
-    return given_key(_fetched(f"{_base(asked)}/tlog/key").decode("utf-8", "replace").strip(), "/tlog/key")
+    place = f"{_base(asked)}/tlog/key"
+    with suppress(MalformedKey):
+        verifier = Verifier.parse(_fetched(place).decode("utf-8", "replace").strip())
+        if verifier.key_type is KeyType.ED25519:
+            return verifier
+    raise CannotVerify(f"{shown(place, 100)} gives no verifier key of a ledger; give --log-key.")
 
 
 def _base(asked: Asked) -> str:
@@ -191,10 +199,10 @@ def _refusal(body: bytes) -> str:
 
 def _asked_now(asked: Asked, checked: Checked) -> _Answer:
     """What the ledger says today of the decision, by the credential's own pointer. Raises CannotVerify and DoesNotHold."""
-    if checked.status_uri is None:
-        raise DoesNotHold("It names no place to ask whether it was overtaken.")
-    pointer = httpx.URL(checked.status_uri).raw_path.decode()
-    # By whom the key is shown is for the user to say, and not for the credential.
+    pointer = (checked.status_uri or "").removeprefix(checked.issuer)
+    if not pointer.startswith("/"):
+        raise DoesNotHold("It names no place at its issuer's to ask whether it was overtaken.")
+    # To whom the API key is shown is for the user to say, and not for the credential.
     body = _fetched(f"{_base(asked)}{pointer}", {"accept-language": "en", **_bearer(asked.api_key)})
     try:
         found = msgspec.json.decode(body, type=_Body)
@@ -202,7 +210,8 @@ def _asked_now(asked: Asked, checked: Checked) -> _Answer:
         raise CannotVerify(f"What answers at {_base(asked)} is no ledger of this kind.") from None
     if found.errors or found.data is None:
         said = shown(found.errors[0].message, 200) if found.errors else "no data"
-        raise CannotVerify(f"The ledger at {_base(asked)} does not say what it answers now: {said}. Give --api-key.")
+        advice = "" if asked.api_key else " Give --api-key, a file of a key that may see the decision."
+        raise CannotVerify(f"The ledger at {_base(asked)} does not say what it answers now: {said}.{advice}")
     return _same(found.data.decision, checked, _base(asked)).now
 
 
@@ -266,8 +275,7 @@ def _described(checked: Checked, now: _Answer | None, overtaken: bool) -> dict[s
 
 def _say(checked: Checked, now: _Answer | None, overtaken: bool) -> None:
     said = [_attested(checked), _receipt(checked), *([_today(now, overtaken)] if now else [])]
-    for language in ("zh", "en"):
-        print(" ".join(text.said_in("zh" if language == "zh" else "en") for text in said), flush=True)
+    print("".join(text.zh for text in said), " ".join(text.en for text in said), sep="\n", flush=True)
 
 
 def _attested(checked: Checked) -> Text:

@@ -140,7 +140,7 @@ def stated(recorded: Recorded) -> dict[str, Any]:
 
 def _decision(recorded: Recorded) -> GateDecided:
     if not isinstance(recorded.event, GateDecided):
-        raise DoesNotHold(f"Its receipt is of another entry: a {recorded.type} at position {recorded.position}.")
+        raise DoesNotHold(f"Its receipt is of another entry: position {recorded.position} is {recorded.type}.")
     return recorded.event
 
 
@@ -251,7 +251,7 @@ def _check_times(claims: _Claims, now: float) -> None:
 
 
 def _entry(receipt: _Receipt) -> Recorded:
-    entry = receipt.entry.encode("utf-8", "surrogatepass")
+    entry = receipt.entry.encode()
     if leaf_hash(entry).hex() != receipt.leaf_hash:
         raise DoesNotHold("Its receipt is of another entry: the leaf is not the entry's hash.")
     try:
@@ -271,7 +271,7 @@ def _check_claims(claims: Mapping[str, Any], recorded: Recorded) -> None:
 
 def _proved(receipt: _Receipt, recorded: Recorded, log: Verifier | None) -> Checkpoint:
     """The checkpoint that holds the entry by its proof."""
-    note = receipt.checkpoint.encode("utf-8", "surrogatepass")
+    note = receipt.checkpoint.encode()
     try:
         if log is None:
             signed = Checkpoint.parse(Note.parse(note).text)

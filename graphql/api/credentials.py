@@ -106,4 +106,4 @@ def _claim(name: str, text: Text) -> dict[str, Any]:
 
 
 def _json(body: dict[str, Any]) -> Response:
-    return given(msgspec.json.encode(body), PLAIN_JSON, KEPT)
+    return given(msgspec.json.encode(body), PLAIN_JSON, KEPT, **{"x-content-type-options": "nosniff"})
