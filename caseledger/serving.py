@@ -29,6 +29,7 @@ from caseledger.signals import Stopped, stopped_by_signals
 from caseledger.wiring import System, open_system, usable_credential_key
 from ledger.background import background
 from ledger.read_log import FLUSH_SECONDS
+from ledger.tree import Proofs
 from projections.all import all_projections
 from projections.upgrading import upgrading
 
@@ -46,6 +47,7 @@ def graphql_app(system: System) -> Starlette:
     """The application that is served."""
     # Loaded where it runs: the parent of several workers does not need it.
     from api.app import create_app
+    from api.credentials import Issuer
     from api.limits import DocumentLimits, RequestLimits
     from api.streams import StreamLimits
 
@@ -60,8 +62,7 @@ def graphql_app(system: System) -> Starlette:
         keys=system.keys,
         runner=system.runner,
         read_log=system.read_log,
-        credential_keys=system.credential_keys,
-        url=system.settings.public_url,
+        issuer=Issuer(system.settings.public_url, system.credential_keys, Proofs(system.pool)),
         witnesses=[at.verifier for at in system.settings.witnesses],
         limits=StreamLimits(
             per_connection=system.settings.subscriptions_per_connection,

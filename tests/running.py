@@ -27,6 +27,7 @@ from starlette.applications import Starlette
 from stdnum.cn import uscc
 
 from api.app import DEFAULT_LIMITS, DEFAULT_REQUEST_LIMITS, create_app
+from api.credentials import Issuer
 from api.limits import RequestLimits
 from api.streams import StreamLimits, Streams
 from domain.callers import Caller
@@ -42,7 +43,7 @@ from ledger.notes import Signer, Verifier
 from ledger.read_log import READ_LOG_MIGRATIONS, ReadLog
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
-from ledger.tree import LedgerTree
+from ledger.tree import LedgerTree, Proofs
 from ledger.trust import Trust
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
@@ -311,8 +312,7 @@ def running(
             keys=keys,
             runner=runner,
             read_log=read_log,
-            credential_keys=credential_keys,
-            url=PUBLIC_URL,
+            issuer=Issuer(PUBLIC_URL, credential_keys, Proofs(pool)),
             witnesses=witnesses,
             limits=limits,
             trust=trust,

@@ -1,6 +1,6 @@
 """The web application: GraphQL at /graphql, the log's tiles at /tlog, and how it is at /healthz, /readyz and /metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +33,6 @@ from api.tokens import Bearers, Holders, Tokens
 from api.websocket import GraphQLSocket
 from domain.callers import Caller
 from domain.text import Language
-from ledger.credential_keys import CredentialKeys
 from ledger.erasure import Erasure
 from ledger.ledger import Ledger
 from ledger.migrations import Pool
@@ -61,35 +60,26 @@ def create_app(
     keys: Holders,
     runner: Runner,
     read_log: ReadLog,
-    credential_keys: CredentialKeys,
-    url: str,
+    issuer: Issuer,
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
     trust: Trust | None = None,
     requests: RequestLimits = DEFAULT_REQUEST_LIMITS,
 ) -> Starlette:
     """The application; `witnesses` are those whose cosignatures /tlog/checkpoint/witnessed asks for, each of them;
-    `trust` names the issuer whose tokens are taken beside keys; `url`, without a path, is who issues credentials.
+    `trust` names the issuer whose tokens are taken beside keys; `issuer` issues credentials.
 
     `read_log` is written by who makes it (`ledger.background`). The application's `state.streams` are those who subscribe:
     `end` them before the server waits for its connections.
     """
     reads, supervision, proofs = Reads(pool), SupervisionReads(pool), Proofs(pool)
     erasure = Erasure(ledger, pool, sealer)
-    issuer = Issuer(url, credential_keys, proofs)
     holders = _holders(keys, trust)
     streams = Streams(Feeds(pool, ledger, reads, runner, limits.queue), holders.caller, limits)
 
     def context_for(caller: Caller, language: Language) -> Context:
         parts = ledger, reads, supervision, proofs, sealer, erasure, runner
         return Context(caller, language, *parts, ledger.clock(), streams.feeds, read_log, issuer)
-
-    async def metrics(request: Request) -> Response:
-        try:
-            found = await run_in_threadpool(measurements, pool)
-        except AWAY:
-            return Response("# The database is away.\n", 503, media_type="text/plain")
-        return Response(found, headers={"cache-control": "no-store"}, media_type=CONTENT_TYPE_LATEST)
 
     async def ready(request: Request) -> Response:
         try:
@@ -117,7 +107,7 @@ def create_app(
             WebSocketRoute("/graphql", GraphQLSocket(endpoint, streams).__call__),
             Route("/healthz", _healthy),
             Route("/readyz", ready),
-            Route("/metrics", metrics),
+            Route("/metrics", _metrics(pool)),
             *TiledLog(proofs, Tiles(pool), holders.caller, lambda: ledger.today, read_log, witnesses).routes,
             *issuer.routes,
             Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
@@ -144,6 +134,17 @@ def _cross_origin(origins: Sequence[str]) -> list[Middleware]:
         return []
     headers = ["authorization", "content-type", "last-event-id"]
     return [Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=headers)]
+
+
+def _metrics(pool: Pool) -> Callable[[Request], Awaitable[Response]]:
+    async def metrics(request: Request) -> Response:
+        try:
+            found = await run_in_threadpool(measurements, pool)
+        except AWAY:
+            return Response("# The database is away.\n", 503, media_type="text/plain")
+        return Response(found, headers={"cache-control": "no-store"}, media_type=CONTENT_TYPE_LATEST)
+
+    return metrics
 
 
 async def _healthy(request: Request) -> Response:
