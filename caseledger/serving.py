@@ -51,9 +51,6 @@ def graphql_app(system: System) -> Starlette:
     from api.limits import DocumentLimits, RequestLimits
     from api.streams import StreamLimits
 
-    with usable_credential_key(system.settings):
-        # Published before anyone is given what it signs.
-        system.credential_keys.current()
     limits = system.settings.limits
     return create_app(
         ledger=system.ledger,
@@ -102,6 +99,9 @@ def serve(
         try:
             with stopped_by_signals(), open_system(settings) as system:
                 _say_how_to_get_a_key(system, settings)
+                with usable_credential_key(settings):
+                    # Made, and published before anyone is given what it signs.
+                    system.credential_keys.current()
                 if workers == 1:
                     _run(system, listener, factory, announce)
                 else:

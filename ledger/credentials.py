@@ -12,7 +12,7 @@ one that holds the entry, without cosignatures, which come later. So the same de
 """
 
 import re
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -211,6 +211,12 @@ def _form(text: str) -> tuple[str, _Header]:
     return f"{head}.{payload}.{signature}", header
 
 
+def _written_otherwise(signature: str) -> bool:
+    """Whether the last character has bits that stand for nothing: so one credential is one text."""
+    value = urlsafe_b64decode(signature + "=" * (-len(signature) % 4)) if len(signature) % 4 != 1 else b""
+    return urlsafe_b64encode(value).rstrip(b"=").decode() != signature
+
+
 def _part(encoded: str, kind: type[T], name: str) -> T:
     try:
         return msgspec.json.decode(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)), type=kind)
@@ -223,10 +229,13 @@ def _verified(compact: str, header: _Header, keys: Mapping[str, Jwk]) -> tuple[_
     jwk = keys.get(header.kid)
     if jwk is None:
         raise DoesNotHold(
-            f"It is signed by the key {shown(header.kid, 60)}, which is not among those given ({', '.join(keys)}): it is "
+            f"It is signed by the key {shown(header.kid, 60)}, which is not among those given ({shown(', '.join(keys), 200)}): it is "
             "another ledger's, was withdrawn, or the keys are older than it."
         )
+    _, payload, signature = compact.split(".")
     try:
+        if _written_otherwise(signature):
+            raise BadSignatureError
         jws.deserialize_compact(compact, ECKey.import_key({**jwk}), algorithms=[ALGORITHM])
     except BadSignatureError:
         raise DoesNotHold(
@@ -234,7 +243,6 @@ def _verified(compact: str, header: _Header, keys: Mapping[str, Jwk]) -> tuple[_
         ) from None
     except (JoseError, ValueError, TypeError) as wrong:
         raise DoesNotHold(f"The signature cannot be verified ({type(wrong).__name__}).") from None
-    payload = compact.split(".")[1]
     return _part(payload, _Claims, "statement"), _part(payload, dict[str, Any], "statement")
 
 

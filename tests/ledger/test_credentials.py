@@ -148,6 +148,13 @@ def test_what_was_changed_is_not_believed_and_the_first_thing_that_is_wrong_is_s
     assert said in str(raised.value)
 
 
+def test_no_character_can_be_another_one() -> None:
+    for place in [*range(0, len(WHOLE), 37), *range(len(WHOLE) - len(SIGNATURE) - 3, len(WHOLE))]:
+        for other in {"A", "B", "-"} - {WHOLE[place]}:
+            with pytest.raises((DoesNotHold, NoCredential)):
+                checked(f"{WHOLE[:place]}{other}{WHOLE[place + 1 :]}")
+
+
 def test_a_receipt_of_an_event_that_is_no_decision_is_refused() -> None:
     with pytest.raises(DoesNotHold, match="of another entry: position 2 is EnterpriseRenamed"):
         credential(event=RENAMED)
@@ -163,8 +170,20 @@ def test_a_checkpoint_of_another_log_is_refused_even_if_the_issuers_key_signed_t
         checked(forged, log=SIGNER.verifier)
 
 
-@pytest.mark.parametrize("text", ["", "x", "a.b", "{}", "~", WHOLE[: len(HEAD) + 40], "\x00" * 10, "a" * 2_000_000])
-def test_what_is_no_credential_is_told_from_one_that_does_not_hold(text: str) -> None:
+NONE = {
+    "nothing": "",
+    "two parts": "a.b",
+    "JSON": "{}",
+    "the end alone": "~",
+    "cut off within the payload": WHOLE[: len(HEAD) + 40],
+    "no text": "\x00" * 10,
+    "far too long": "a" * 2_000_000,
+}
+
+
+@pytest.mark.parametrize("what", NONE)
+def test_what_is_no_credential_is_told_from_one_that_does_not_hold(what: str) -> None:
+    text = NONE[what]
     with pytest.raises(NoCredential, match=r"This is no credential: one reads HEADER\.PAYLOAD\.SIGNATURE~"):
         checked(text)
 
