@@ -82,14 +82,9 @@ def test_a_lost_key_is_made_anew_and_a_running_process_goes_on_with_its_own(
 @pytest.mark.parametrize(
     "text", [b"", b"x", b"{}", b'{"kty":"RSA"}', b'{"kty":"EC","crv":"P-256","x":"AA","y":"AA","d":"AA"}', b"\xff"]
 )
-def test_a_file_that_holds_no_such_key_is_refused_and_its_content_not_told(
-    keys: CredentialKeys, path: Path, text: bytes
-) -> None:
-    path.parent.mkdir()
-    path.write_bytes(text)
-    path.chmod(0o600)
-    with pytest.raises(KeyFileError, match=r"holds no key for credentials: It is no .*\.$") as raised:
-        keys.current()
+def test_what_is_no_such_key_is_refused_and_its_content_not_told(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^It is no .*\.$") as raised:
+        CredentialKey.parse(text)
     assert raised.value.__cause__ is None
 
 
@@ -98,6 +93,10 @@ def test_a_public_key_alone_and_a_file_that_others_can_read_are_refused(keys: Cr
     path.write_bytes(CredentialKey.generate().text)
     path.chmod(0o644)
     with pytest.raises(KeyFileError, match="has mode 0644"):
+        keys.current()
+    path.write_bytes(b"x")
+    path.chmod(0o600)
+    with pytest.raises(KeyFileError, match="holds no key for credentials: It is no JSON Web Key"):
         keys.current()
     with pytest.raises(ValueError, match="no private key of the curve P-256"):
         CredentialKey.parse(str(CredentialKey.generate().public).replace("'", '"').encode())
