@@ -2,21 +2,20 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self, TextIO
 
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from caseledger.errors import Unreadable
 from caseledger.formats import format_of
 from caseledger.importing import Importer, Rejected, Tally
 from caseledger.items import Format
 from caseledger.lines import Source, open_source
-from caseledger.reporting import as_json, note
+from caseledger.reporting import as_json, note, progress
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
 from domain.commands import Refusal
@@ -35,24 +34,29 @@ def import_file(
     historical: bool,
     dry_run: bool,
     machine: bool,
+    correct: bool = False,
 ) -> bool:
     """Imports a file, or standard input for `-`, and says what came of it; whether no row was rejected.
 
     `format_`: one of `caseledger.formats`; None to tell it from the file. `machine`: the summary as one JSON object. Raises Unreadable, ImportStopped and what open_system raises; the
     summary of what went in before is printed all the same.
     """
-    with open_source(name) as source, open_system(settings) as system, _Rejections(name) as rejections:
+    with (
+        open_source(name, settings.unpacking) as source,
+        open_system(settings) as system,
+        _Rejections(name) as rejections,
+    ):
         found = format_of(format_, source)
         lines = (RehearsedLines if dry_run else ImportedLines)(system.pool)
         ledger = _rehearsed(system) if dry_run else system.ledger
-        importer = Importer(ledger, lines, rejections.add, historical=historical)
+        settle = found.settling(ledger, lines, correct) if found.settling else None
+        importer = Importer(ledger, lines, rejections.add, historical=historical, settle=settle)
         began = time.monotonic()
         try:
             with lines.alone(lambda: note("Another import is under way: waiting for its end.")):
                 _run(importer, source, found)
         finally:
-            _summarise(importer.tally, time.monotonic() - began, dry_run, machine)
-            rejections.tell()
+            _summarise(importer.tally, time.monotonic() - began, dry_run, machine, found.counted)
     return importer.tally.rejected == 0
 
 
@@ -66,13 +70,16 @@ def _run(importer: Importer, source: Source, found: Format) -> None:
             show(tally)
 
 
-def _summarise(tally: Tally, seconds: float, dry_run: bool, machine: bool) -> None:
+def _summarise(tally: Tally, seconds: float, dry_run: bool, machine: bool, counted: Sequence[str]) -> None:
+    """`counted`: what the format counts besides rows, each with a number, also where that is 0."""
+    counts = {what: tally.counts[what] for what in counted}
     if machine:
         as_json(
             {
                 "recorded": tally.recorded,
                 "replayed": tally.replayed,
                 "rejected": tally.rejected,
+                **({"counts": counts} if counts else {}),
                 "seconds": round(seconds, 3),
                 "dryRun": dry_run,
             }
@@ -80,78 +87,93 @@ def _summarise(tally: Tally, seconds: float, dry_run: bool, machine: bool) -> No
         return
     verb = "would be recorded" if dry_run else "recorded"
     rate = f" ({tally.recorded / seconds:,.0f} a second)" if tally.recorded and not dry_run else ""
+    of = f" ({', '.join(f'{number:,} {what}' for what, number in counts.items())})" if counts else ""
     print(
-        f"{tally.recorded:,} facts {verb}, {tally.replayed:,} were in before, {tally.rejected:,} rejected, "
-        f"in {seconds:,.1f} s{rate}",
+        f"{tally.recorded:,} {'rows' if counts else 'facts'} {verb}{of}, {tally.replayed:,} were in before, "
+        f"{tally.rejected:,} rejected, in {seconds:,.1f} s{rate}",
         flush=True,
     )
 
 
 @contextmanager
-def _progress(source: Source) -> Iterator[Any]:
+def _progress(source: Source) -> Iterator[Callable[[Tally], None]]:
     """Gives a function that shows a tally: as a bar on a terminal, and not at all in a pipe."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _: None
-        return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("0 facts", total=source.size)
+    with progress(*columns, machine=False) as bar:
+        task = bar.add_task("reading", total=source.size)
+        source.watch = lambda: bar.update(task, completed=source.read)
 
         def show(tally: Tally) -> None:
             done = tally.recorded + tally.replayed + tally.rejected
-            progress.update(task, completed=source.read, description=f"{done:,} facts, {tally.rejected:,} rejected")
+            # A reader that knows how many rows there are has read the file to its end.
+            completed, total = (source.read, source.size) if source.rows is None else (done, source.rows)
+            said = f"{done:,} rows, {tally.rejected:,} rejected"
+            bar.update(task, completed=completed, total=total, description=said)
 
         yield show
 
 
 class _Rejections:
-    """The file of rejected rows: FILE.rejected.jsonl, made with the first of them, of the last import alone."""
+    """The file of rejected rows: FILE.rejected.jsonl, of the last import alone, and none where it rejected nothing.
+
+    It has another name until the import ends, so that whoever finds it finds all of it; one that cannot be written to its
+    end is taken away.
+    """
 
     def __init__(self, name: str) -> None:
         self.path = Path(f"stdin{SUFFIX}" if name == "-" else f"{name}{SUFFIX}")
-        self._stack = ExitStack()
+        self._draft = self.path.with_name(f"{self.path.name}.part")
         self._file: TextIO | None = None
-        self._count = 0
 
     def __enter__(self) -> Self:
-        try:
-            self.path.unlink(missing_ok=True)
-        except OSError as error:
-            raise self._unwritable(error) from None
+        with self._writing():
+            for earlier in (self.path, self._draft):
+                earlier.unlink(missing_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        if self._file is None:
+            return
+        with self._writing():
+            self._file.close()
+            self._draft.replace(self.path)
+        note(f"The rejected rows are in {self.path}, each with its line, field and reason.")
 
     def add(self, rejected: Rejected) -> None:
-        self._count += 1
-        if self._file is None:
-            self._file = self._stack.enter_context(self._open())
-        self._file.write(msgspec.json.encode(_described(rejected)).decode() + "\n")
-
-    def tell(self) -> None:
-        if self._count:
-            note(f"The rejected rows are in {self.path}, each with its line, field and reason.")
+        with self._writing():
+            if self._file is None:
+                self._file = self._open()
+            self._file.write(msgspec.json.encode(_described(rejected)).decode() + "\n")
 
     def _open(self) -> TextIO:
-        try:
-            # For its owner alone: rows may hold personal data.
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        except OSError as error:
-            raise self._unwritable(error) from None
+        # For its owner alone: rows may hold personal data.
+        descriptor = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         return os.fdopen(descriptor, "w", encoding="utf-8")
 
-    def _unwritable(self, error: OSError) -> Unreadable:
-        return Unreadable(
-            f"Rejected rows cannot be written to {self.path} ({error.strerror}). Copy the file to a folder that this "
-            "user may write, and import it there: what is in already is not added again."
-        )
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._drop()
+            raise Unreadable(
+                f"Rejected rows cannot be written to {self.path} ({error.strerror}). Make room there, or copy the file to a "
+                "folder that this user may write, and import it again: what is in already is not added again."
+            ) from None
+
+    def _drop(self) -> None:
+        file, self._file = self._file, None
+        with suppress(OSError):
+            if file:
+                file.close()  # What is left in its buffer cannot be written either.
+        with suppress(OSError):
+            self._draft.unlink(missing_ok=True)
 
 
 def _described(rejected: Rejected) -> Mapping[str, Any]:
     first, *others = (_reason(each) for each in rejected.refusals)
-    return {"line": rejected.number, **first, **({"others": others} if others else {}), "sent": rejected.sent}
+    sent = {} if rejected.sent is msgspec.UNSET else {"sent": rejected.sent}
+    return {"line": rejected.number, **first, **({"others": others} if others else {}), **sent}
 
 
 def _reason(refusal: Refusal) -> dict[str, Any]:

@@ -50,8 +50,8 @@ class Tally:
     replayed: int = 0
     """Rows that were in before."""
     rejected: int = 0
-    facts: Counter[str] = field(default_factory=Counter)
-    """How many facts were recorded, by their fields of FactInput; a row may have several."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """What recorded rows are counted as besides (`Item.counted`)."""
 
 
 class Importer:
@@ -92,9 +92,8 @@ class Importer:
             yield self.tally
 
     def _key(self, item: Item) -> bytes:
-        # Keyed, since it is kept: a row may hold personal data.
         if item.unique:
-            return self._ledger.sealer.digest(b"= " + item.content)
+            return key_of(self._ledger, item)
         return self._ledger.sealer.digest(b"%d " % self._occurrences.count(item.content) + item.content)
 
     def _fresh(self, rows: Sequence[Row]) -> list[Row]:
@@ -156,7 +155,7 @@ class Importer:
         wrong = [_rejected(row.item) for row in part if row.item.refusals]
         self.tally.recorded += len(done)
         self.tally.replayed += len(part) - len(done) - len(wrong)
-        self.tally.facts.update(name for item in done for name, _ in item.facts)
+        self.tally.counts.update(what for item in done for what in item.counted)
         return wrong
 
     def _attempt(self, part: Sequence[Row]) -> tuple[int, tuple[Refusal, ...]] | None:
@@ -206,6 +205,11 @@ _GATED: Final = frozenset(name for name, cls in RECORDABLE.items() if cls.gated)
 _SEEN: Final = """
 INSERT INTO seen VALUES (?, 1) ON CONFLICT (content) DO UPDATE SET times = times + 1 RETURNING times
 """
+
+
+def key_of(ledger: Ledger, item: Item) -> bytes:
+    """What names a unique row. It is keyed, as others' names are, since it is kept: a row may hold personal data."""
+    return ledger.sealer.digest(b"= " + item.content)
 
 
 def _rejected(item: Item) -> Rejected:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from caseledger.lines import Source
 from domain.commands import Refusal
+from ledger.imports import ImportedLines
+from ledger.ledger import Ledger
 
 Fact = tuple[str, Any]
 """A fact as a client states it: the field of FactInput, and what is sent under it."""
@@ -18,13 +20,15 @@ class Item:
     number: int
     """Where it stands: the line of text or the row of a sheet, from 1 on."""
     sent: Any
-    """What the row says, as it may stand in the file of rejected rows: JSON if it is JSON."""
+    """What the row says, as it may stand in the file of rejected rows: JSON if it is JSON, UNSET for what may not."""
     facts: tuple[Fact, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     content: bytes = b""
     """What tells a row with facts from others, in one form whatever its blanks and order."""
     unique: bool = False
     """Whether rows of one `content` are the same row, wherever they stand; else a row that comes twice goes in twice."""
+    counted: tuple[str, ...] = ()
+    """What the row is counted as in the summary once it is recorded, where a format has more to count than rows."""
 
 
 Settle = Callable[[Sequence[Item]], Sequence[Item | None]]
@@ -42,3 +46,7 @@ class Format(NamedTuple):
     items: Callable[[Source], Iterator[Item]]
     """The rows of a file, in order. Raises Unreadable where it cannot be read on, after those that could be, and for
     a file that is of another format, before the first."""
+    settling: Callable[[Ledger, ImportedLines, bool], Settle] | None = None
+    """What makes a Settle for rows of this format on a ledger; the flag is --correct."""
+    counted: tuple[str, ...] = ()
+    """All that its rows may be counted as."""

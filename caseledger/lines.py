@@ -2,12 +2,14 @@
 
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from gzip import BadGzipFile, GzipFile
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple, Protocol, cast
+from tempfile import TemporaryFile
+from typing import IO, BinaryIO, Final, NamedTuple, Protocol, cast
 
 from caseledger.errors import Unreadable
 
@@ -17,8 +19,31 @@ LONGEST: Final = 8 * 1024 * 1024
 GLANCE: Final = 64 * 1024
 """Bytes that are looked at to tell the format of a file, at most."""
 
+SMALL: Final = 16 * 1024 * 1024
+"""Bytes up to which a file may unpack at any ratio."""
+
 _GZIP: Final = b"\x1f\x8b"
 _MARK: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacking:
+    """How far a packed file is unpacked: bytes in all, and how many times as much as it was."""
+
+    most: int = 8 * 1024**3
+    ratio: int = 200
+
+    def check(self, name: str, unpacked: int, packed: int) -> None:
+        """Raises Unreadable beyond it."""
+        if unpacked > self.most:
+            raise Unreadable(
+                f"{name} unpacks to more than {self.most:,} bytes: import it in parts, or raise CASELEDGER_LIMIT_IMPORT_BYTES."
+            )
+        if unpacked > SMALL and unpacked > self.ratio * packed:
+            raise Unreadable(
+                f"{name} unpacks to more than {self.ratio} times its size, as a zip bomb does. If it is none, unpack it first, "
+                "or raise CASELEDGER_LIMIT_IMPORT_RATIO."
+            )
 
 
 class Looking(Protocol):
@@ -36,25 +61,38 @@ class Line(NamedTuple):
 
 
 @contextmanager
-def open_source(name: str) -> "Iterator[Source]":
+def open_source(name: str, unpacking: Unpacking = Unpacking()) -> "Iterator[Source]":
     """The file of that name, or standard input for `-`. Raises Unreadable when it cannot be opened."""
     if name == "-":
-        yield Source("standard input", sys.stdin.buffer)
+        yield Source("standard input", sys.stdin.buffer, None, unpacking)
         return
     with ExitStack() as stack:
         try:
             raw = stack.enter_context(Path(name).open("rb", buffering=GLANCE))
         except OSError as error:
             raise Unreadable(f"{name} cannot be read: {error.strerror}.") from None
-        yield Source(name, raw, Path(name).stat().st_size)
+        yield Source(name, raw, Path(name).stat().st_size, unpacking)
 
 
 class Source:
     """Bytes that are read once, from a file that is gzip or not. `size`: how many the file has, None if not known."""
 
-    def __init__(self, name: str, raw: BinaryIO, size: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        raw: BinaryIO,
+        size: int | None = None,
+        unpacking: Unpacking = Unpacking(),
+    ) -> None:
         self.name = name
         self.size = size
+        self.unpacking = unpacking
+        self.rows: int | None = None
+        """How many rows there are, once a reader knows."""
+        self.watch: Callable[[], None] = lambda: None
+        """What a reader calls now and then that reads all before it gives anything."""
+        self.went = "the lines before that are in"
+        """What became of what could be read, where not all can be."""
         self._raw = raw
 
     @property
@@ -74,7 +112,21 @@ class Source:
     def opened(self) -> Looking:
         """What is in the file, decompressed. To be read within `reading`."""
         raw = cast(Looking, self._raw)
-        return GzipFile(fileobj=self._raw) if raw.peek(2)[:2] == _GZIP else raw
+        return _Bounded(self.name, self._raw, self.unpacking) if raw.peek(2)[:2] == _GZIP else raw
+
+    @contextmanager
+    def seekable(self) -> Iterator[IO[bytes]]:
+        """The whole of it as a file that can be read in any order; copied where it is packed or comes through a pipe."""
+        if self.size is not None and cast(object, self.opened) is self._raw:
+            yield self._raw
+            return
+        with TemporaryFile() as copy:
+            with self.reading():
+                while part := self.opened.read(GLANCE):
+                    copy.write(part)
+                    self.unpacking.check(self.name, copy.tell(), copy.tell())
+            copy.seek(0)
+            yield copy
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -83,13 +135,11 @@ class Source:
             yield
         except EOFError:
             raise Unreadable(
-                f"{self.name} is a gzip file that ends too early: the lines before the cut are in. Get the whole file "
-                "and import it again."
+                f"{self.name} is a gzip file that ends too early: {self.went}. Get the whole file and import it again."
             ) from None
         except (BadGzipFile, zlib.error):
             raise Unreadable(
-                f"{self.name} is a damaged gzip file: the lines before the damage are in. Get the file anew and import "
-                "it again."
+                f"{self.name} is a damaged gzip file: {self.went}. Get the file anew and import it again."
             ) from None
         except OSError as error:
             raise Unreadable(f"{self.name} cannot be read on: {error.strerror}.") from None
@@ -101,6 +151,29 @@ class Source:
         """
         with self.reading():
             yield from _numbered(self.opened)
+
+
+class _Bounded(GzipFile):
+    """A gzip file of which no more is unpacked than may be."""
+
+    def __init__(self, name: str, raw: BinaryIO, unpacking: Unpacking) -> None:
+        super().__init__(fileobj=raw)
+        self._said = name
+        self._packed = raw
+        self._unpacking = unpacking
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._checked(super().read(size))
+
+    def readline(self, size: int | None = -1) -> bytes:
+        return self._checked(super().readline(size))
+
+    def _checked(self, part: bytes) -> bytes:
+        unpacked = self.tell()
+        if unpacked > SMALL:
+            packed = self._packed.tell() if self._packed.seekable() else unpacked
+            self._unpacking.check(self._said, unpacked, packed)
+        return part
 
 
 def _numbered(opened: Looking) -> Iterator[Line]:

@@ -86,12 +86,23 @@ def import_(
         bool, typer.Option("--historical", help="Record licences, filings and accesses as facts of the past.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Weigh every fact and record nothing.")] = False,
+    correct: Annotated[
+        bool, typer.Option("--correct", help="gongshi: void what a row says otherwise, and record it as the row says.")
+    ] = False,
     machine: Machine = False,
 ) -> int:
-    """Record facts from a file, one a line as {"licenceGranted": {...}}; what is in already is not added again."""
+    """Record facts from a file: JSON Lines, one a line as {"licenceGranted": {...}}, or 双公示 tables (CSV, XLSX); what is in already is not added again."""
     if format_ not in (None, *FORMATS):
         raise typer.TyperException(f"--format is one of {', '.join(FORMATS)}; got {format_}")
-    whole = import_file(read_settings(), file, format_=format_, historical=historical, dry_run=dry_run, machine=machine)
+    whole = import_file(
+        read_settings(),
+        file,
+        format_=format_,
+        historical=historical,
+        dry_run=dry_run,
+        correct=correct,
+        machine=machine,
+    )
     return 0 if whole else FAILED
 
 

@@ -16,6 +16,7 @@ from dotenv import dotenv_values
 from psycopg.conninfo import conninfo_to_dict
 
 from caseledger.errors import SettingsError
+from caseledger.lines import Unpacking
 from domain.text import shown
 from ledger.cosignatures import MalformedWitnesses, WitnessAt, witnesses_of
 from ledger.migrations import DEFAULT_SCHEMA
@@ -56,6 +57,8 @@ KNOWN: Final = (
     "CASELEDGER_LIMIT_RATE",
     "CASELEDGER_LIMIT_PUBLIC_RATE",
     "CASELEDGER_LIMIT_CONNECTIONS",
+    "CASELEDGER_LIMIT_IMPORT_BYTES",
+    "CASELEDGER_LIMIT_IMPORT_RATIO",
 )
 """The names that may be set."""
 
@@ -68,6 +71,7 @@ SUBSCRIPTIONS_PER_KEY: Final = 2_000
 SUBSCRIPTION_QUEUE: Final = 1_000
 MOST: Final = 100_000
 MOST_BYTES: Final = 1_000_000_000
+MOST_UNPACKED: Final = 9_999_999_999
 MOST_COST: Final = 1_000_000_000
 DOCUMENTS: Final = ("any", "only")
 _ORIGIN: Final = re.compile(r"\*|https?://[^\s/,]{1,253}")
@@ -137,6 +141,8 @@ class Settings:
     origins: tuple[str, ...] = ()
     """Whose pages may read answers in a browser; `*` for all."""
     limits: Limits = Limits()
+    unpacking: Unpacking = field(default_factory=Unpacking)
+    """How far packed files are unpacked that are imported."""
 
     @property
     def master_key(self) -> KeyPlace:
@@ -189,6 +195,7 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
         trusted_only=_documents(named.get("CASELEDGER_DOCUMENTS") or DOCUMENTS[0]) == "only",
         origins=_origins(named.get("CASELEDGER_CORS_ORIGINS") or ""),
         limits=_limits(named),
+        unpacking=_unpacking(named),
     )
 
 
@@ -204,6 +211,14 @@ def _limits(named: Mapping[str, str]) -> Limits:
         rate=_number("CASELEDGER_LIMIT_RATE", named, usual.rate),
         public_rate=_number("CASELEDGER_LIMIT_PUBLIC_RATE", named, usual.public_rate),
         connections=_number("CASELEDGER_LIMIT_CONNECTIONS", named, usual.connections),
+    )
+
+
+def _unpacking(named: Mapping[str, str]) -> Unpacking:
+    usual = Unpacking()
+    return Unpacking(
+        most=_number("CASELEDGER_LIMIT_IMPORT_BYTES", named, usual.most, MOST_UNPACKED),
+        ratio=_number("CASELEDGER_LIMIT_IMPORT_RATIO", named, usual.ratio),
     )
 
 
