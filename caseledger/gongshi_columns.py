@@ -7,6 +7,7 @@ What the official letter says of mandatory columns and lengths could not be veri
 import re
 import unicodedata
 from enum import StrEnum
+from functools import cache
 from typing import Final, NamedTuple
 
 from domain.identifiers import PROVINCES
@@ -158,6 +159,7 @@ def column_of(header: str) -> Named | None:
     return Named(*found, in_yuan="元" in unit and "万" not in unit)
 
 
+@cache
 def label_of(kind: Kind, key: str) -> str:
     """A column as messages name it: its label and code."""
     column = next(each for each in COLUMNS if each.key == key and each.kind in (kind, None))

@@ -77,6 +77,8 @@ class _Row:
     item: Item
     kind: Kind
     command: Command
+    own_tag: str
+    """The tag of the number as the row has it."""
 
     @property
     def event(self) -> Any:
@@ -107,8 +109,13 @@ class _Row:
 
     def tag(self, times: int = 0) -> str:
         """The tag of that number."""
-        event = changed(self.event, **{self.number_field: self.numbered(times)})
-        return next(tag for tag in tags_of(event) if not tag.startswith("enterprise:"))
+        if times == 0:
+            return self.own_tag
+        return _number_tag(changed(self.event, **{self.number_field: self.numbered(times)}))
+
+
+def _number_tag(event: Event) -> str:
+    return next(tag for tag in tags_of(event) if not tag.startswith("enterprise:"))
 
 
 @dataclass
@@ -131,7 +138,7 @@ class _Settling:
         for item in self.items:
             kind = Kind.PENALTY if item.facts[1][0] == "penaltyImposed" else Kind.LICENCE
             made, refusals = command(*item.facts[1], now)
-            rows.append(_Row(item, kind, made) if made else _refused(item, kind, refusals))
+            rows.append(_Row(item, kind, made, _number_tag(made.event)) if made else _refused(item, kind, refusals))
         self._read([row for row in rows if isinstance(row, _Row)])
         return [self._one(row) if isinstance(row, _Row) else row for row in rows]
 
