@@ -6,7 +6,7 @@ Penalties of invented enterprises, five of each, with all columns of the 2018 mo
 
 import csv
 import gzip
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Final
@@ -35,7 +35,7 @@ LICENCE: Final = (
     "XK_LYDWDM", "BZ",
 )  # fmt: skip
 
-Values = dict[str, object]
+Values = Mapping[str, object]
 
 
 def penalty(number: int) -> Values:

@@ -13,7 +13,6 @@ What a row does not say is not made up, but for these readings:
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
@@ -23,7 +22,7 @@ from typing import Any, Final, NamedTuple
 from stdnum.cn import ric
 
 from caseledger.cells import Cell, Numeric
-from caseledger.gongshi_columns import EITHER, KINDS, LEGAL_KINDS, Kind, authority_named, label_of, plain
+from caseledger.gongshi_columns import EITHER, KINDS, LEGAL_KINDS, Kind, authority_named, half_width, label_of, plain
 from domain.commands import Code, Refusal, refusal
 from domain.identifiers import PROVINCES, Malformed, identifier, malformed, uscc
 from domain.text import Text, shown
@@ -35,10 +34,11 @@ CENTRAL: Final = "10"
 BEIJING: Final = "11"
 
 _DAY: Final = re.compile(
-    r"(\d{4})(?:-(\d{1,2})-|/(\d{1,2})/|\.(\d{1,2})\.|年(\d{1,2})月)(\d{1,2})日?(?:[ T]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
+    r"(\d{4})(?:-(\d{1,2})-|/(\d{1,2})/|\.(\d{1,2})\.|年(\d{1,2})月)(\d{1,2})日?(?:[ T]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?",
+    re.ASCII,
 )
-_SOLID_DAY: Final = re.compile(r"(\d{4})(\d{2})(\d{2})")
-_AMOUNT: Final = re.compile(r"\d{1,12}(?:\.(\d+))?")
+_SOLID_DAY: Final = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
+_AMOUNT: Final = re.compile(r"\d{1,12}(?:\.(\d+))?", re.ASCII)
 _CARD: Final = re.compile(r"[1-8]\d{5}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dX]")
 _OLD_CARD: Final = re.compile(r"[1-8]\d{14}")
 _OPEN: Final = frozenset(("长期", "长期有效", "永久", "永久有效", "无固定期限"))
@@ -97,10 +97,10 @@ def read(kind: Kind, cells: Mapping[str, Cell], *, older: bool = False) -> State
     _state(row, older)
     fact = (_penalty if kind is Kind.PENALTY else _licence)(row, authority or "", decided_on)
     province = _province(row, code, authority)
-    document_no = row.needed("documentNo")
+    document_no, name = row.needed("documentNo"), row.needed("name")
     if row.refusals or not (authority and decided_on and document_no):
         return Refused(tuple(row.refusals))
-    enterprise = {"uscc": code, "name": row.needed("name"), "province": province}
+    enterprise = {"uscc": code, "name": name, "province": province}
     if representative := row.text("representative"):
         enterprise["legalRepresentative"] = representative
     fact = {"uscc": code, "authority": authority, "effectiveOn": decided_on.isoformat(), **fact}
@@ -217,7 +217,7 @@ def day_of(cell: Cell) -> date:
     """A date as files write them. A bare number is one only as YYYYMMDD, or in a sheet as what the sheet counts it as."""
     if isinstance(cell, date):
         return cell
-    text = unicodedata.normalize("NFKC", cell.text if isinstance(cell, Numeric) else cell).strip()
+    text = half_width(cell.text if isinstance(cell, Numeric) else cell).strip()
     if plain(text) in _OPEN:
         return OPEN_END
     found = _SOLID_DAY.fullmatch(text) or _DAY.fullmatch(text)
@@ -240,7 +240,7 @@ def _bad_day(text: str) -> Malformed:
 
 def yuan_of(text: str) -> str:
     """An amount of 万元 in yuan, exactly: 0.2 is 2000.00. Never through a binary fraction."""
-    amount = unicodedata.normalize("NFKC", text).strip().removesuffix("万元").strip()
+    amount = half_width(text).strip().removesuffix("万元").strip()
     found = _AMOUNT.fullmatch(amount)
     if not found:
         raise malformed(

@@ -121,6 +121,7 @@ SHOWN: Final = frozenset(
 """What may stand in the file of rejected rows: nothing personal, and no free text, in which anybody may be named."""
 
 _BLANKS: Final = re.compile(r"[\s*\ufeff]+")
+_NUMBERED: Final = "行政相对人代码"
 _BRACKETS: Final = re.compile(r"^(.*?)\((.*)\)$")
 
 
@@ -128,6 +129,13 @@ def plain(text: str) -> str:
     """A label, code or word in one form: half-width (NFKC), without blanks and the star of a required column."""
     return _BLANKS.sub("", unicodedata.normalize("NFKC", text)).upper()
 
+
+def half_width(text: str) -> str:
+    """Full-width ASCII as ASCII and nothing else: a raised 2 is no digit of an amount."""
+    return text.translate(_HALF_WIDTH)
+
+
+_HALF_WIDTH: Final = {0xFF01 + place: 0x21 + place for place in range(0x5E)} | {0x3000: 0x20}
 
 _BY_NAME: Final = {
     plain(name): (column, name in column.older or not column.codes)
@@ -151,8 +159,9 @@ def column_of(header: str) -> Named | None:
     found = _BY_NAME.get(text)
     bracketed = None if found else _BRACKETS.match(text)
     if bracketed:
-        # What is inside tells more: 行政相对人代码_5 is another number in either model.
-        found = _BY_NAME.get(bracketed[2]) or _BY_NAME.get(bracketed[1])
+        outside, inside = (_BY_NAME.get(part) for part in bracketed.groups())
+        # Which number 行政相对人代码_5 is differs between the models.
+        found = inside or outside if bracketed[1].startswith(_NUMBERED) else outside or inside
     if found is None:
         return None
     unit = bracketed[2] if bracketed and found[0].key in AMOUNTS else ""

@@ -91,9 +91,12 @@ _names = (f"test_{getpid()}_{number}" for number in count(1_000_001))
 _keys = (f"key-{number}" for number in count(1))
 
 
-def code(number: int, division: str = "110000") -> str:
-    """A unified social credit code with its check character, another for each number; they sort by number."""
-    first = f"91{division}{number:09d}"
+def code(number: int, division: str = "110000", registry: str = "91") -> str:
+    """A unified social credit code with its check character, another for each number; they sort by number.
+
+    `registry`: 91 for enterprises, 11 for public bodies.
+    """
+    first = f"{registry}{division}{number:09d}"
     return first + str(uscc.calc_check_digit(first))
 
 
