@@ -235,8 +235,6 @@ class _Settling:
             return _other_document(row, held)
         if not self.correct:
             return _differs(row, held, differences)
-        if getattr(event, "decision_id", None):
-            return _decided(row, held)
         resting = self._resting_on(row, held)
         return _rested_on(row, held, resting) if resting else None
 
@@ -342,16 +340,6 @@ def _other_document(row: _Row, held: Fact[Granted]) -> Refusal:
         f"位置 {held.position} 已以另一文书记录许可 {row.number}；续期请记录 licenceRenewed，更正请先作废该位置",
         f"Position {held.position} holds licence {row.number} by another document: record a renewal as licenceRenewed, or void that "
         "position if it was wrong",
-    )
-
-
-def _decided(row: _Row, held: Fact[Granted]) -> Refusal:
-    return refusal(
-        Code.WRONG_STATE,
-        row.label("licenceNo"),
-        f"位置 {held.position} 的许可依据本账本的准入决定记录，不能由导入更正；请人工作废后重新记录",
-        f"The licence at position {held.position} was recorded on a decision of this ledger, which no import corrects: void it and "
-        "record it anew",
     )
 
 

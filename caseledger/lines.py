@@ -170,7 +170,7 @@ class _Bounded(GzipFile):
 
     def _checked(self, part: bytes) -> bytes:
         unpacked = self.tell()
-        if unpacked > SMALL:
+        if unpacked > min(SMALL, self._unpacking.most):
             packed = self._packed.tell() if self._packed.seekable() else unpacked
             self._unpacking.check(self._said, unpacked, packed)
         return part

@@ -87,7 +87,7 @@ def test_every_encoding_delimiter_and_kind_of_file_says_the_same(tmp_path: Path,
     expected = facts(write(tmp_path / "a.csv", rows))
     assert [number for number, _ in expected] == [2, 3, 4, 5, 6, 7, 8]
     turned = [list(reversed(row)) for row in rows]
-    by_label = [labelled(columns), *rows[1:]]
+    by_label: Cells = [list(labelled(columns)), *rows[1:]]
     same = [
         write(tmp_path / "bom.csv", rows, "utf-8-sig"),
         write(tmp_path / "gb.csv", rows, "gb18030"),
@@ -109,7 +109,7 @@ def test_a_packed_workbook_is_read_too(tmp_path: Path) -> None:
 
 
 def test_a_file_of_the_older_model_is_mapped(tmp_path: Path) -> None:
-    new = penalty(1)
+    new = dict(penalty(1))
     renamed: dict[str, str] = {"CF_CFLB": "CF_CFLB1", "CF_CFJG": "CF_XZJG", "CF_NR": "CF_JG", "CF_FRDB": "CF_FR"}
     old: dict[str, object] = {
         renamed.get(name, name): value for name, value in new.items() if name not in ("CF_XDR_LB", "CF_SJLY")
@@ -126,7 +126,7 @@ def test_a_file_of_the_older_model_is_mapped(tmp_path: Path) -> None:
     assert facts(write(tmp_path / "old.csv", cells(old, columns=list(old)))) == facts(
         write(tmp_path / "new.csv", cells(new))
     )
-    licensed = {
+    licensed: dict[str, object] = {
         "XK_XMMC": "国内呼叫中心业务",
         "XK_SPLB": "普通",
         "XK_XDR": "甲",
