@@ -91,8 +91,8 @@ class Source:
         """How many rows there are, once a reader knows."""
         self.watch: Callable[[], None] = lambda: None
         """What a reader calls now and then that reads all before it gives anything."""
-        self.went = "the lines before that are in"
-        """What became of what could be read, where not all can be."""
+        self.went: str | None = None
+        """What becomes of what can be read where not all can be, if it is not what goes for lines."""
         self._raw = raw
 
     @property
@@ -135,11 +135,11 @@ class Source:
             yield
         except EOFError:
             raise Unreadable(
-                f"{self.name} is a gzip file that ends too early: {self.went}. Get the whole file and import it again."
+                f"{self.name} is a gzip file that ends too early: {self.went or 'the lines before the cut are in'}. Get the whole file and import it again."
             ) from None
         except (BadGzipFile, zlib.error):
             raise Unreadable(
-                f"{self.name} is a damaged gzip file: {self.went}. Get the file anew and import it again."
+                f"{self.name} is a damaged gzip file: {self.went or 'the lines before the damage are in'}. Get the file anew and import it again."
             ) from None
         except OSError as error:
             raise Unreadable(f"{self.name} cannot be read on: {error.strerror}.") from None
