@@ -1,9 +1,8 @@
 """`caseledger import`: a file into the ledger, with a progress bar and a file of what was rejected."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self, TextIO
 
@@ -19,6 +18,7 @@ from caseledger.reporting import as_json, note, progress
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
 from domain.commands import Refusal
+from ledger.files import new_whole
 from ledger.imports import ImportedLines, Rehearsal, RehearsedLines
 from ledger.ledger import Ledger
 from ledger.sealing import Discarding
@@ -38,8 +38,9 @@ def import_file(
 ) -> bool:
     """Imports a file, or standard input for `-`, and says what came of it; whether no row was rejected.
 
-    `format_`: one of `caseledger.formats`; None to tell it from the file. `machine`: the summary as one JSON object. Raises Unreadable, ImportStopped and what open_system raises; the
-    summary of what went in before is printed all the same.
+    `format_`: one of `caseledger.formats`; None to tell it from the file. `correct`: a row that says otherwise than the
+    ledger takes the place of what it corrects. `machine`: the summary as one JSON object. Raises Unreadable, ImportStopped
+    and what open_system raises; the summary of what went in before is printed all the same.
     """
     with (
         open_source(name, settings.unpacking) as source,
@@ -47,6 +48,10 @@ def import_file(
         _Rejections(name) as rejections,
     ):
         found = format_of(format_, source)
+        if correct and found.settling is None:
+            raise Unreadable(
+                f"{source.name} is {found.name}, whose rows correct nothing: leave --correct out, or record eventVoided."
+            )
         lines = (RehearsedLines if dry_run else ImportedLines)(system.pool)
         ledger = _rehearsed(system) if dry_run else system.ledger
         settle = found.settling(ledger, lines, correct) if found.settling else None
@@ -54,7 +59,7 @@ def import_file(
         began = time.monotonic()
         try:
             with lines.alone(lambda: note("Another import is under way: waiting for its end.")):
-                _run(importer, source, found)
+                _run(importer, source, found, machine)
         finally:
             _summarise(importer.tally, time.monotonic() - began, dry_run, machine, found.counted)
     return importer.tally.rejected == 0
@@ -64,8 +69,8 @@ def _rehearsed(system: System) -> Ledger:
     return Ledger(Rehearsal(system.pool), Discarding(system.sealer.digest), system.ledger.clock, system.ledger.rulebook)
 
 
-def _run(importer: Importer, source: Source, found: Format) -> None:
-    with _progress(source) as show:
+def _run(importer: Importer, source: Source, found: Format, machine: bool) -> None:
+    with _progress(source, machine) as show:
         for tally in importer.run(found.items(source)):
             show(tally)
 
@@ -96,10 +101,10 @@ def _summarise(tally: Tally, seconds: float, dry_run: bool, machine: bool, count
 
 
 @contextmanager
-def _progress(source: Source) -> Iterator[Callable[[Tally], None]]:
+def _progress(source: Source, machine: bool) -> Iterator[Callable[[Tally], None]]:
     """Gives a function that shows a tally: as a bar on a terminal, and not at all in a pipe."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with progress(*columns, machine=False) as bar:
+    with progress(*columns, machine=machine) as bar:
         task = bar.add_task("reading", total=source.size)
         source.watch = lambda: bar.update(task, completed=source.read)
 
@@ -116,58 +121,46 @@ def _progress(source: Source) -> Iterator[Callable[[Tally], None]]:
 class _Rejections:
     """The file of rejected rows: FILE.rejected.jsonl, of the last import alone, and none where it rejected nothing.
 
-    It has another name until the import ends, so that whoever finds it finds all of it; one that cannot be written to its
-    end is taken away.
+    It gets its name when the import ends, so that whoever finds it finds all of it. It is for its owner alone: rows may
+    hold personal data.
     """
 
     def __init__(self, name: str) -> None:
         self.path = Path(f"stdin{SUFFIX}" if name == "-" else f"{name}{SUFFIX}")
-        self._draft = self.path.with_name(f"{self.path.name}.part")
+        self._stack = ExitStack()
         self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
         with self._writing():
-            for earlier in (self.path, self._draft):
-                earlier.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is None:
-            return
         with self._writing():
-            self._file.close()
-            self._draft.replace(self.path)
-        note(f"The rejected rows are in {self.path}, each with its line, field and reason.")
+            self._stack.close()
+        if self._file:
+            note(f"The rejected rows are in {self.path}, each with its line, field and reason.")
 
     def add(self, rejected: Rejected) -> None:
         with self._writing():
             if self._file is None:
-                self._file = self._open()
+                draft = self._stack.enter_context(new_whole(self.path))
+                self._file = self._stack.enter_context(draft.open("w", encoding="utf-8"))
             self._file.write(msgspec.json.encode(_described(rejected)).decode() + "\n")
-
-    def _open(self) -> TextIO:
-        # For its owner alone: rows may hold personal data.
-        descriptor = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        return os.fdopen(descriptor, "w", encoding="utf-8")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            self._drop()
+            self._file = None
+            with suppress(OSError):
+                # What is left in its buffer cannot be written either.
+                self._stack.__exit__(type(error), error, error.__traceback__)
             raise Unreadable(
-                f"Rejected rows cannot be written to {self.path} ({error.strerror}). Make room there, or copy the file to a "
-                "folder that this user may write, and import it again: what is in already is not added again."
+                f"Rejected rows cannot be written to {self.path} ({error.strerror}). Make room there, or import a copy of the "
+                "file in a folder that this user may write: what is in already is not added again."
             ) from None
-
-    def _drop(self) -> None:
-        file, self._file = self._file, None
-        with suppress(OSError):
-            if file:
-                file.close()  # What is left in its buffer cannot be written either.
-        with suppress(OSError):
-            self._draft.unlink(missing_ok=True)
 
 
 def _described(rejected: Rejected) -> Mapping[str, Any]:

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.gongshi_file import EACH, LICENCE, PENALTY, Values, licence, penalty, table, write
+from caseledger import import_command
 from caseledger.errors import Unreadable
 from caseledger.import_command import import_file
 from caseledger.settings import Settings
@@ -342,16 +344,7 @@ def test_a_full_disk_takes_the_file_of_rejected_rows_away_and_is_code_2(
     placed: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "a.csv", table(PENALTY, [{**penalty(1), "CF_CFLB": "5"}]))
-    opened = os.open
-
-    def full(path: str | Path, flags: int, *more: int) -> int:
-        found = opened(path, flags, *more)
-        if not str(path).endswith(".part"):
-            return found
-        os.close(found)
-        return opened("/dev/full", os.O_WRONLY)
-
-    monkeypatch.setattr(os, "open", full)
+    monkeypatch.setattr(import_command, "new_whole", lambda _: nullcontext(Path("/dev/full")))
     assert placed("import", str(path)) == 2
     assert "cannot be written to" in placed.err
     assert "No space left on device" in placed.err

@@ -443,5 +443,5 @@ def test_a_folder_that_cannot_be_written_is_told_with_the_first_bad_row(
 ) -> None:
     file = write(tmp_path / "a.jsonl", [registered(), renamed(uscc=B)])
     monkeypatch.setattr(import_command, "SUFFIX", "/no/such/folder")
-    with pytest.raises(Unreadable, match=r"Rejected rows cannot be written to .* Copy the file to a folder"):
+    with pytest.raises(Unreadable, match=r"Rejected rows cannot be written to .* import a copy of the file"):
         run(file)
