@@ -13,7 +13,7 @@ What a row does not say is not made up, but for these readings:
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -23,8 +23,9 @@ from stdnum.cn import ric
 
 from caseledger.cells import Cell, Numeric
 from caseledger.gongshi_columns import EITHER, KINDS, LEGAL_KINDS, Kind, authority_named, half_width, label_of, plain
+from domain import identifiers
 from domain.commands import Code, Refusal, refusal
-from domain.identifiers import PROVINCES, Malformed, identifier, malformed, uscc
+from domain.identifiers import PROVINCES, Malformed, malformed, uscc
 from domain.text import Text, shown
 from domain.vocabulary import Cause, LicenceRoute, PenaltyKind
 
@@ -38,7 +39,7 @@ _DAY: Final = re.compile(
     re.ASCII,
 )
 _SOLID_DAY: Final = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
-_AMOUNT: Final = re.compile(r"\d{1,12}(?:\.(\d+))?", re.ASCII)
+_AMOUNT: Final = re.compile(r"\d{1,11}(?:\.(\d+))?", re.ASCII)
 _CARD: Final = re.compile(r"[1-8]\d{5}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dX]")
 _OLD_CARD: Final = re.compile(r"[1-8]\d{14}")
 _OPEN: Final = frozenset(("长期", "长期有效", "永久", "永久有效", "无固定期限"))
@@ -70,6 +71,18 @@ class Stated(NamedTuple):
         return str(self.fact["licenceNo" if self.kind is Kind.LICENCE else "documentNo"])
 
 
+_CHECKS: Final[dict[str, Callable[[object], str]]] = {
+    "name": identifiers.name,
+    "representative": identifiers.prose,
+    "documentNo": identifiers.identifier,
+    "licenceNo": identifiers.identifier,
+    "violation": identifiers.prose,
+    "violationType": identifiers.prose,
+    "basis": identifiers.prose,
+    "kinds": str,
+}
+
+
 class Refused(NamedTuple):
     """Why a row states nothing. `private`: it is about a person, or may be, so that nothing of it may be kept."""
 
@@ -98,10 +111,11 @@ def read(kind: Kind, cells: Mapping[str, Cell], *, older: bool = False) -> State
     fact = (_penalty if kind is Kind.PENALTY else _licence)(row, authority or "", decided_on)
     province = _province(row, code, authority)
     document_no, name = row.needed("documentNo"), row.needed("name")
+    representative = row.needed("representative") if row.text("representative") else None
     if row.refusals or not (authority and decided_on and document_no):
         return Refused(tuple(row.refusals))
     enterprise = {"uscc": code, "name": name, "province": province}
-    if representative := row.text("representative"):
+    if representative:
         enterprise["legalRepresentative"] = representative
     fact = {"uscc": code, "authority": authority, "effectiveOn": decided_on.isoformat(), **fact}
     return Stated(kind, authority, document_no, code, decided_on, fact, enterprise, authority_code)
@@ -129,15 +143,19 @@ class _Row:
         return cell.isoformat() if isinstance(cell, date) else cell.strip()
 
     def needed(self, key: str) -> str:
+        """The text of a cell that may not be empty, as the ledger takes it."""
         text = self.text(key)
         if not text:
             self.refuse(key, "缺少该项", "This is missing")
-        elif key == "documentNo":
-            try:
-                return identifier(text)
-            except Malformed as wrong:
-                self.refusals.append(Refusal(Code.INVALID, self.label(key), wrong.text))
-        return text
+            return ""
+        return self.checked(key, _CHECKS[key], text)
+
+    def checked(self, key: str, check: Callable[[object], str], text: str) -> str:
+        try:
+            return check(text)
+        except Malformed as wrong:
+            self.refusals.append(Refusal(Code.INVALID, self.label(key), wrong.text))
+            return ""
 
     def day(self, key: str, default: date | None = None) -> date | None:
         """A date; `default` for an empty cell, which is refused without one."""
@@ -145,22 +163,25 @@ class _Row:
         if isinstance(cell, str) and not cell.strip() and default:
             return default
         try:
-            return day_of(cell)
+            return identifiers.legal_date(day_of(cell))
         except Malformed as wrong:
             self.refusals.append(Refusal(Code.INVALID, self.label(key), wrong.text))
             return None
 
-    def yuan(self, key: str, *, even_none: bool) -> str | None:
-        """An amount in yuan; none for an empty cell, and for 0 unless `even_none`: files fill the cell with it."""
+    def yuan(self, key: str, *, needed: bool, even_none: bool) -> str | None:
+        """An amount in yuan; None for an empty cell and for 0, with which files fill cells. One that is needed is refused
+        where it is missing, and where it is 0 unless `even_none`."""
         text = self.text(key)
-        if not text:
-            return None
         try:
-            amount = yuan_of(text)
+            amount = yuan_of(text) if text else None
         except Malformed as wrong:
             self.refusals.append(Refusal(Code.INVALID, self.label(key), wrong.text))
             return None
-        return amount if even_none or Decimal(amount) else None
+        if amount and (Decimal(amount) or (needed and even_none)):
+            return amount
+        if needed:
+            self.refuse(key, "处罚类别含此项，须给出其金额（万元）", "A penalty of this kind has its amount, in 万元")
+        return None
 
 
 def _person(row: _Row) -> Refusal | None:
@@ -323,12 +344,12 @@ def _state(row: _Row, older: bool) -> None:
 
 def _penalty(row: _Row, authority: str, decided_on: date | None) -> dict[str, Any]:
     kinds = _kinds(row)
-    violation = row.text("violation") or row.needed("violationType")
+    violation = row.needed("violation" if row.text("violation") else "violationType")
     fact = {
         "documentNo": row.text("documentNo"),
         "kinds": [kind.value for kind in sorted(kinds, key=_ORDER.__getitem__)],
-        "fine": row.yuan("fine", even_none=PenaltyKind.FINE in kinds),
-        "confiscated": row.yuan("confiscated", even_none=PenaltyKind.CONFISCATION in kinds),
+        "fine": row.yuan("fine", needed=PenaltyKind.FINE in kinds, even_none=False),
+        "confiscated": row.yuan("confiscated", needed=PenaltyKind.CONFISCATION in kinds, even_none=True),
         "violation": violation,
         "basis": row.needed("basis"),
         "becauseOf": _cause(row).value,
@@ -403,8 +424,14 @@ def _licence(row: _Row, authority: str, decided_on: date | None) -> dict[str, An
             "It does not name the call-centre business (呼叫中心, B24-1), and this ledger is of its licences alone",
         )
     valid_from, valid_to = row.day("validFrom", decided_on), row.day("validTo")
+    if valid_from and valid_to and valid_to < valid_from:
+        row.refuse(
+            "validTo",
+            f"有效期至 {valid_to} 早于有效期自 {valid_from}",
+            f"It ends on {valid_to}, before it begins on {valid_from}",
+        )
     return {
-        "licenceNo": row.text("licenceNo") or row.text("documentNo"),
+        "licenceNo": row.needed("licenceNo") if row.text("licenceNo") else row.text("documentNo"),
         "business": "B24-1",
         "route": (LicenceRoute.COMMITMENT if "告知承诺" in said else LicenceRoute.STANDARD).value,
         "provinces": [authority.removeprefix("CA-")] if authority.startswith("CA-") else [],

@@ -12,10 +12,7 @@ decision about it: in the same record the first registration is voided. What oth
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from itertools import count
 from typing import Any, Final
-
-from msgspec.structs import replace as changed
 
 from caseledger.gongshi_columns import Kind, label_of
 from caseledger.importing import key_of
@@ -37,7 +34,6 @@ from domain.events import (
     PenaltyPublicised,
 )
 from domain.facts import Fact, Facts
-from domain.recorded import tags_of
 from domain.vocabulary import Cause, LicenceRoute
 from ledger.entry import data_of
 from ledger.imports import IMPORTER, ImportedLines
@@ -72,17 +68,28 @@ def settling(ledger: Ledger, lines: ImportedLines, correct: bool) -> Settle:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """An item and the event that it states."""
+    """An item and what it states. What `gongshi.read` gives is well-formed, so it is looked at only where it is compared."""
 
     item: Item
     kind: Kind
-    command: Command
-    own_tag: str
-    """The tag of the number as the row has it."""
+    fact: dict[str, Any]
+    uscc: str
+    on: date
+    tag: str
+    """The tag of its number."""
 
-    @property
-    def event(self) -> Any:
-        return self.command.event
+    @classmethod
+    def of(cls, item: Item) -> "_Row":
+        name, fact = item.facts[1]
+        kind = Kind.PENALTY if name == "penaltyImposed" else Kind.LICENCE
+        return cls(
+            item,
+            kind,
+            fact,
+            fact["uscc"],
+            date.fromisoformat(fact["effectiveOn"]),
+            _tag(kind, fact, fact[_NUMBER[kind]]),
+        )
 
     @property
     def registration(self) -> dict[str, Any]:
@@ -92,30 +99,34 @@ class _Row:
     def stated(self) -> Stated:
         return self.item.facts[1]
 
-    def label(self, field: str) -> str:
-        return label_of(self.kind, _LABELLED.get(field, field))
+    @property
+    def event(self) -> type[PenaltyImposed] | type[LicenceGranted]:
+        return PenaltyImposed if self.kind is Kind.PENALTY else LicenceGranted
 
     @property
     def number(self) -> str:
-        return str(getattr(self.event, self.number_field))
+        return str(self.fact[_NUMBER[self.kind]])
 
-    @property
-    def number_field(self) -> str:
-        return "document_no" if self.kind is Kind.PENALTY else "licence_no"
+    def label(self, field: str) -> str:
+        return label_of(self.kind, _LABELLED.get(field, field))
 
     def numbered(self, times: int) -> str:
         """The number under which the fact stands that corrects for so many times."""
         return f"{self.number}（更正{times}）" if times else self.number
 
-    def tag(self, times: int = 0) -> str:
-        """The tag of that number."""
-        if times == 0:
-            return self.own_tag
-        return _number_tag(changed(self.event, **{self.number_field: self.numbered(times)}))
+    def tag_of(self, times: int) -> str:
+        return _tag(self.kind, self.fact, self.numbered(times)) if times else self.tag
 
 
-def _number_tag(event: Event) -> str:
-    return next(tag for tag in tags_of(event) if not tag.startswith("enterprise:"))
+_NUMBER: Final = {Kind.PENALTY: "documentNo", Kind.LICENCE: "licenceNo"}
+
+
+def _tag(kind: Kind, fact: Mapping[str, Any], number: str) -> str:
+    """The tag of a number, as the events have it that bear it."""
+    if kind is Kind.LICENCE:
+        return f"licence:{number}"
+    (tag,) = PenaltyPublicised(uscc=fact["uscc"], document_no=number, authority=fact["authority"]).own_tags()
+    return tag
 
 
 @dataclass
@@ -133,49 +144,46 @@ class _Settling:
     """Since when enterprises are registered that rows of this part register."""
 
     def settled(self) -> list[Item | None]:
-        now = self.ledger.clock()
-        rows: list[_Row | Item] = []
-        for item in self.items:
-            kind = Kind.PENALTY if item.facts[1][0] == "penaltyImposed" else Kind.LICENCE
-            made, refusals = command(*item.facts[1], now)
-            rows.append(_Row(item, kind, made, _number_tag(made.event)) if made else _refused(item, kind, refusals))
-        self._read([row for row in rows if isinstance(row, _Row)])
-        return [self._one(row) if isinstance(row, _Row) else row for row in rows]
+        rows = [_Row.of(item) for item in self.items]
+        self._read(rows)
+        return [self._one(row) for row in rows]
 
     def _read(self, rows: Sequence[_Row]) -> None:
         """Reads what the ledger has of the enterprises and numbers; further numbers, where what stood under one is voided."""
-        wanted = {f"enterprise:{row.event.uscc}" for row in rows} | {row.tag() for row in rows}
+        wanted = {f"enterprise:{row.uscc}" for row in rows} | {row.tag for row in rows}
         times = dict.fromkeys(range(len(rows)), 0)
         while wanted:
             self.streams.update(self.ledger.streams.read(wanted)[1])
             times = {
                 place: n + 1 for place, n in times.items() if (fact := self._under(rows[place], n)) and fact.voided_by
             }
-            wanted = {rows[place].tag(n) for place, n in times.items()}
+            wanted = {rows[place].tag_of(n) for place, n in times.items()}
 
     def _under(self, row: _Row, times: int) -> Fact[Granted] | None:
-        """What stands in the ledger under a row's number."""
-        facts = self.streams[row.tag(times)].ever(type(row.event))
-        return facts[0] if facts else None
+        """What stands in the ledger under a row's number, if that was looked up."""
+        facts = self.streams.get(row.tag_of(times))
+        found: list[Fact[Granted]] = list(facts.ever(row.event)) if facts else []
+        return found[0] if found else None
 
     def _last(self, row: _Row) -> tuple[int, Fact[Granted] | None]:
-        """The last of the facts under a row's number and those that corrected it, and how often it was corrected."""
-        last = None
-        for times in count():
-            tag = row.tag(times)
-            found = self._under(row, times) if tag in self.streams else None
-            if found is None:
-                return times, last
-            last = found
-        raise AssertionError
+        """How often what has a row's number was corrected, and the last of the facts that it had."""
+        times, last = 0, None
+        while found := self._under(row, times):
+            times, last = times + 1, found
+        return times, last
 
     def _one(self, row: _Row) -> Item | None:
-        if row.tag() in self.taken:
+        if row.tag in self.taken:
             return None  # Its twin stands before it: others with its number were told from it when they were read.
         times, held = self._last(row)
+        if held is None and row.on <= self.ledger.today:
+            return self._recorded(row, "penalties" if row.kind is Kind.PENALTY else "licences")
+        made, refusals = command(*row.stated, self.ledger.clock())
+        if made is None:
+            return replace(row.item, refusals=tuple(_labelled(row.kind, refusals)))
         if held is None:
             return self._recorded(row, "penalties" if row.kind is Kind.PENALTY else "licences")
-        if not (differences := _differences(row, held)):
+        if not (differences := _differences(row, made, held)):
             return None
         if why := self._incorrigible(row, held, differences):
             return replace(row.item, refusals=(why,))
@@ -186,11 +194,11 @@ class _Settling:
         registration, how = self._registration(row)
         if isinstance(registration, Refusal):
             return replace(row.item, refusals=(registration,))
-        self.taken.add(row.tag())
+        self.taken.add(row.tag)
         return replace(row.item, facts=(*registration, *(facts or (row.stated,))), counted=(*how, counted))
 
     def _registration(self, row: _Row) -> tuple[list[Stated] | Refusal, tuple[str, ...]]:
-        code, on = row.event.uscc, row.command.effective_on
+        code, on = row.uscc, row.on
         standing = self.streams[f"enterprise:{code}"].standing(EnterpriseRegistered)
         since = self.registered.get(code, standing[0].effective_on if standing else None)
         if since is not None and since <= on:
@@ -211,7 +219,7 @@ class _Settling:
         (recorded,) = opened_all(self.ledger.recorder.read_positions([known.position]))
         if recorded.recorded_by != IMPORTER.signature:
             return _registered_later(row, known), ()
-        self.registered[row.event.uscc] = since
+        self.registered[row.uscc] = since
         sealer = self.ledger.sealer
         (event,) = sealer.open([recorded]) if isinstance(sealer, Sealer) else (recorded.event,)
         fields = {name: value for name, value in data_of(event).items() if value not in (None, ERASED)}
@@ -229,7 +237,7 @@ class _Settling:
     ) -> Refusal | None:
         """Why a row does not take the place of a fact; None where it does."""
         event: Any = held.event
-        if event.uscc != row.event.uscc or event.authority != row.event.authority:
+        if event.uscc != row.uscc or event.authority != row.fact["authority"]:
             return _of_another(row, held)
         if row.kind is Kind.LICENCE and not self._same_document(row):
             return _other_document(row, held)
@@ -245,23 +253,21 @@ class _Settling:
 
     def _resting_on(self, row: _Row, held: Fact[Granted]) -> list[int]:
         """The positions of standing facts that name the fact by its number or as their basis."""
-        enterprise = self.streams[f"enterprise:{row.event.uscc}"]
-        number = getattr(held.event, row.number_field)
-        types = _ON_PENALTY if row.kind is Kind.PENALTY else _ON_LICENCE
+        enterprise = self.streams[f"enterprise:{row.uscc}"]
+        event: Any = held.event
+        names = ("document_no", "authority") if row.kind is Kind.PENALTY else ("licence_no",)
         found = [
             fact.position
-            for cls in types
+            for cls in (_ON_PENALTY if row.kind is Kind.PENALTY else _ON_LICENCE)
             for fact in enterprise.standing(cls)
-            if getattr(fact.event, row.number_field) == number
-            and (row.kind is Kind.LICENCE or getattr(fact.event, "authority", "") == row.event.authority)
+            if all(getattr(fact.event, name) == getattr(event, name) for name in names)
         ]
         found += [fact.position for fact in enterprise.standing(ListEntryMade) if held.position in fact.event.basis]
         return sorted(found)
 
     def _corrected(self, row: _Row, times: int, held: Fact[Granted]) -> Item:
         name, stated = row.stated
-        number = "documentNo" if row.kind is Kind.PENALTY else "licenceNo"
-        fact = {**stated, **_kept(row, held), number: row.numbered(times)}
+        fact = {**stated, **_kept(row, held), _NUMBER[row.kind]: row.numbered(times)}
         if held.voided_by:
             return self._recorded(row, "corrections", (name, fact))
         reason = f"公示数据更正：{row.number} 的内容有更正，以 {row.numbered(times)} 重新记录"
@@ -269,16 +275,14 @@ class _Settling:
         return self._recorded(row, "corrections", ("eventVoided", void), (name, fact))
 
 
-def _differences(row: _Row, held: Fact[Granted]) -> list[tuple[str, str, str]]:
+def _differences(row: _Row, made: Command, held: Fact[Granted]) -> list[tuple[str, str, str]]:
     """What a row says otherwise than a fact: column, what the fact says, what the row says."""
-    pairs = [(name, getattr(held.event, name), getattr(row.event, name)) for name in _COMPARED[type(row.event)]]
-    pairs.append(("effectiveOn", held.effective_on, row.command.effective_on))
-    pairs += [(name, getattr(held.event, name), getattr(row.event, name)) for name in ("uscc", "authority")]
-    pairs += [
-        (name, getattr(held.event, name), said)
-        for name, said in (("because_of", Cause.HARASSING_CALLS), ("route", LicenceRoute.COMMITMENT))
-        if getattr(row.event, name, None) == said
-    ]
+    names = [*_COMPARED[row.event], "uscc", "authority"]
+    # Said only where it is the rarer of two; else the row leaves it open.
+    rarer = (("because_of", Cause.HARASSING_CALLS), ("route", LicenceRoute.COMMITMENT))
+    names += [name for name, value in rarer if getattr(made.event, name, None) == value]
+    pairs = [(name, getattr(held.event, name), getattr(made.event, name)) for name in names]
+    pairs.append(("effectiveOn", held.effective_on, made.effective_on))
     return [(row.label(name), _said(was), _said(now)) for name, was, now in pairs if was != now]
 
 
@@ -292,14 +296,10 @@ def _said(value: object) -> str:
 def _kept(row: _Row, held: Fact[Granted]) -> dict[str, Any]:
     """What a correction takes over from the fact that it corrects, since a row does not say it."""
     event: Any = held.event
-    if row.kind is Kind.PENALTY:
-        cause = {} if row.event.because_of is Cause.HARASSING_CALLS else {"becauseOf": event.because_of.value}
-        return cause | ({"inspectionId": event.inspection_id} if event.inspection_id else {})
-    return {} if row.event.route is LicenceRoute.COMMITMENT else {"route": event.route.value}
-
-
-def _refused(item: Item, kind: Kind, refusals: Sequence[Refusal]) -> Item:
-    return replace(item, refusals=tuple(_labelled(kind, refusals)))
+    if row.kind is Kind.LICENCE:
+        return {} if row.fact["route"] == LicenceRoute.COMMITMENT else {"route": event.route.value}
+    cause = {} if row.fact["becauseOf"] == Cause.HARASSING_CALLS else {"becauseOf": event.because_of.value}
+    return cause | ({"inspectionId": event.inspection_id} if event.inspection_id else {})
 
 
 def _labelled(kind: Kind, refusals: Sequence[Refusal]) -> list[Refusal]:
@@ -354,11 +354,11 @@ def _rested_on(row: _Row, held: Fact[Granted], resting: Sequence[int]) -> Refusa
 
 
 def _registered_later(row: _Row, known: Fact[EnterpriseRegistered]) -> Refusal:
-    on = row.command.effective_on
+    on = row.on
     return refusal(
         Code.UNKNOWN_ENTERPRISE,
         row.label("uscc"),
-        f"企业 {row.event.uscc} 自 {known.effective_on} 起登记（位置 {known.position}），晚于该决定的日期 {on}；请先更正其登记",
-        f"Enterprise {row.event.uscc} is registered from {known.effective_on} on (position {known.position}), after this decision of {on}: "
+        f"企业 {row.uscc} 自 {known.effective_on} 起登记（位置 {known.position}），晚于该决定的日期 {on}；请先更正其登记",
+        f"Enterprise {row.uscc} is registered from {known.effective_on} on (position {known.position}), after this decision of {on}: "
         "void that registration, and register it as of an earlier date",
     )

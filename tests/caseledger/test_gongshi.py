@@ -74,7 +74,7 @@ def test_a_licence_row_is_a_historical_licence() -> None:
     ("wan", "yuan"),
     [
         ("0.2", "2000.00"), ("0.000001", "0.01"), ("1.000001", "10000.01"), ("0.29", "2900.00"), ("1.1", "11000.00"),
-        ("20", "200000.00"), ("0.2000000", "2000.00"), ("123456789012.345678", "1234567890123456.78"), ("０．２", "2000.00"),
+        ("20", "200000.00"), ("0.2000000", "2000.00"), ("12345678901.345678", "123456789013456.78"), ("０．２", "2000.00"),
         (" 0.2万元 ", "2000.00"),
     ],
 )  # fmt: skip
@@ -107,8 +107,10 @@ def test_an_amount_that_is_no_exact_number_of_fen_is_refused(wan: str) -> None:
 def test_a_zero_fills_a_cell_and_is_an_amount_only_of_what_was_confiscated() -> None:
     assert "confiscated" not in stated(confiscated="0.000000").fact
     assert stated(confiscated="0", kinds="没收违法所得、没收非法财物").fact["confiscated"] == "0.00"
-    nothing = stated(fine="0").fact
-    assert [each.path for each in command("penaltyImposed", nothing, NOW)[1]] == ["fine"]
+    assert refused(fine="0.000000") == [("罚款金额 CF_NR_FK", "A penalty of this kind has its amount, in 万元")]
+    assert [path for path, _ in refused(fine="", confiscated="", kinds="罚款;没收")] == [
+        "罚款金额 CF_NR_FK", "没收违法所得、没收非法财物的金额 CF_NR_WFFF",
+    ]  # fmt: skip
 
 
 # Dates
@@ -201,6 +203,27 @@ def test_what_a_row_lacks_is_named_by_its_column() -> None:
         "处罚依据 CF_YJ",
     ]
     assert refused(name="") == [("行政相对人名称 CF_XDR_MC", "This is missing")]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", "长" * 201), ("violation", "长" * 2_001), ("basis", "长" * 2_001), ("documentNo", "长" * 65), ("documentNo", "1\u200b2"),
+        ("representative", "长" * 2_001), ("basis", "x\0"), ("decidedOn", "1948-12-31"), ("fine", "1234567890123"),
+    ],
+)  # fmt: skip
+def test_what_the_ledger_does_not_take_is_refused_by_its_column(key: str, value: str) -> None:
+    values: dict[str, Any] = {key: value}
+    ((path, _),) = refused(**values)
+    assert column_of(path.split()[1]) == column_of(path.split()[0])
+    assert getattr(column_of(path.split()[0]), "column").key == key  # noqa: B009
+
+
+def test_a_licence_does_not_end_before_it_begins() -> None:
+    assert refused(Kind.LICENCE, validTo="2018-01-01") == [
+        ("有效期至 XK_YXQZI", "It ends on 2018-01-01, before it begins on 2019-01-08")
+    ]
+    assert [path for path, _ in refused(Kind.LICENCE, licenceNo="长" * 65)] == ["许可编号 XK_XKBH"]
 
 
 # Authorities
