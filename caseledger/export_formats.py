@@ -6,9 +6,11 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from caseledger.wiring import System
-from ledger.cloudevents import cloud_event
-from ledger.entries import kept_entries
+from domain.events import EventVoided
+from ledger.cloudevents import cloud_event, stated
+from ledger.entries import Kept, kept_entries
 from ledger.evidence import write_evidence
+from ledger.restating import is_the_ledgers_own, placeless, restated
 from ledger.tree import verifier_of
 from ledger.verify import Progress
 
@@ -23,6 +25,33 @@ def cloud_events(system: System, out: BinaryIO, after: int, upto: int, show: Pro
         out.writelines(_ENCODER.encode(event) + b"\n" for event in events)
         show(len(batch), upto - after)
     return {"events": upto - after}
+
+
+def facts(system: System, out: BinaryIO, after: int, upto: int, show: Progress) -> dict[str, Any]:
+    """What clients stated, as `import` takes it: one fact a line, in the order of its recording.
+
+    A line has no name that a later one could void it by, so a fact that was voided is left out with its void. What a
+    list entry rests on is left out too: it is named by positions, which another ledger has otherwise.
+    """
+    made = dict.fromkeys(("facts", "ofTheLedger", "voided", "voids"), 0)
+    for batch in kept_entries(system.pool, after, upto):
+        for each in batch:
+            kind = _kind(each)
+            made[kind] += 1
+            if kind == "facts":
+                name, fact = restated(each.recorded.type, stated(each.recorded))
+                out.write(_ENCODER.encode({name: placeless(name, fact)}) + b"\n")
+        show(len(batch), upto - after)
+    return made
+
+
+def _kind(kept: Kept) -> str:
+    recorded = kept.recorded
+    if is_the_ledgers_own(recorded.type, recorded.recorded_by):
+        return "ofTheLedger"
+    if isinstance(recorded.event, EventVoided):
+        return "voids"
+    return "voided" if kept.voided_by else "facts"
 
 
 def evidence(system: System, out: Path, after: int, upto: int, show: Progress) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, TypeAlias
 
 from caseledger.errors import CannotExport
-from caseledger.export_formats import cloud_events, evidence
+from caseledger.export_formats import cloud_events, evidence, facts
 from caseledger.reporting import as_json, counted, note
 from caseledger.settings import Settings
 from caseledger.signals import Stopped, stopped_by_signals
@@ -54,10 +54,12 @@ def _into_file(stream: Stream, system: System, out: Path, after: int, upto: int,
 
 
 def _streamed(stream: Stream) -> Format:
-    return Format(partial(_into_file, stream), stream=stream)
+    take = "Another ledger takes it by `caseledger import`."
+    return Format(partial(_into_file, stream), stream=stream, then=take)
 
 
 FORMATS: Final[Mapping[str, Format]] = {
+    "jsonl": _streamed(facts),
     "cloudevents": _streamed(cloud_events),
     "evidence": Format(evidence, is_folder=True, then="Verify it with `caseledger verify --evidence`."),
 }
