@@ -11,7 +11,7 @@ from ledger.cloudevents import cloud_event, stated
 from ledger.entries import Kept, kept_entries
 from ledger.evidence import write_evidence
 from ledger.restating import is_the_ledgers_own, placeless, restated
-from ledger.tree import verifier_of
+from ledger.tree import log_name
 from ledger.verify import Progress
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -19,9 +19,9 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 def cloud_events(system: System, out: BinaryIO, after: int, upto: int, show: Progress) -> dict[str, Any]:
     """Every event as a CloudEvent, one a line."""
-    log_name = _log_name(system)
+    name = log_name(system.pool)
     for batch in kept_entries(system.pool, after, upto):
-        events = (cloud_event(each.recorded, log_name, each.ids) for each in batch)
+        events = (cloud_event(each.recorded, name, each.ids) for each in batch)
         out.writelines(_ENCODER.encode(event) + b"\n" for event in events)
         show(len(batch), upto - after)
     return {"events": upto - after}
@@ -58,10 +58,3 @@ def evidence(system: System, out: Path, after: int, upto: int, show: Progress) -
     """The evidence folder; its entries end with the last checkpoint that is not beyond `upto`."""
     signed = write_evidence(system.pool, out, upto, after, show)
     return {"upto": signed.size, "size": signed.size, "rootHash": signed.root.hex()}
-
-
-def _log_name(system: System) -> str:
-    with system.pool.connection() as database:
-        verifier = verifier_of(database)
-    assert verifier  # every ledger that was opened has a key
-    return verifier.name

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self, TextIO
@@ -14,15 +14,17 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from caseledger.errors import Unreadable
 from caseledger.formats import format_of
 from caseledger.importing import Importer, Rejected, Tally
-from caseledger.items import Format
+from caseledger.items import Item
 from caseledger.lines import Source, open_source
 from caseledger.reporting import as_json, note
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
-from domain.commands import Refusal
+from domain.commands import Code, Refusal, refusal
+from ledger.cloudevents import source_of
 from ledger.imports import ImportedLines, Rehearsal, RehearsedLines
 from ledger.ledger import Ledger
 from ledger.sealing import Discarding
+from ledger.tree import log_name
 
 SUFFIX: Final = ".rejected.jsonl"
 
@@ -43,27 +45,41 @@ def import_file(
     """
     with open_source(name) as source, open_system(settings) as system, _Rejections(name) as rejections:
         found = format_of(format_, source)
-        lines = (RehearsedLines if dry_run else ImportedLines)(system.pool)
-        ledger = _rehearsed(system) if dry_run else system.ledger
+        lines, ledger = _rehearsed(system) if dry_run else (ImportedLines(system.pool), system.ledger)
         importer = Importer(ledger, lines, rejections.add, historical=historical)
         began = time.monotonic()
         try:
             with lines.alone(lambda: note("Another import is under way: waiting for its end.")):
-                _run(importer, source, found)
+                _run(importer, _of_others(found.items(source), source_of(log_name(system.pool))), source)
         finally:
             _summarise(importer.tally, time.monotonic() - began, dry_run, machine)
             rejections.tell()
     return importer.tally.rejected == 0
 
 
-def _rehearsed(system: System) -> Ledger:
-    return Ledger(Rehearsal(system.pool), Discarding(system.sealer.digest), system.ledger.clock, system.ledger.rulebook)
+def _rehearsed(system: System) -> tuple[ImportedLines, Ledger]:
+    rehearsal, ledger = Rehearsal(system.pool), system.ledger
+    discarding = Discarding(system.sealer.digest)
+    return RehearsedLines(rehearsal), Ledger(rehearsal, discarding, ledger.clock, ledger.rulebook)
 
 
-def _run(importer: Importer, source: Source, found: Format) -> None:
+def _run(importer: Importer, items: Iterable[Item], source: Source) -> None:
     with _progress(source) as show:
-        for tally in importer.run(found.items(source)):
+        for tally in importer.run(items):
             show(tally)
+
+
+def _of_others(items: Iterable[Item], own: str) -> Iterator[Item]:
+    """The items, less what is this very ledger's: recorded again it would be another event."""
+    return (item.refused(_OWN) if item.origin == own else item for item in items)
+
+
+_OWN: Final = refusal(
+    Code.INVALID,
+    "source",
+    "该事件出自本账本，已在其中；请导入到另一账本",
+    "This event is of this very ledger, which has it: import it into another",
+)
 
 
 def _summarise(tally: Tally, seconds: float, dry_run: bool, machine: bool) -> None:
@@ -73,6 +89,7 @@ def _summarise(tally: Tally, seconds: float, dry_run: bool, machine: bool) -> No
                 "recorded": tally.recorded,
                 "replayed": tally.replayed,
                 "rejected": tally.rejected,
+                "passed": tally.passed,
                 "seconds": round(seconds, 3),
                 "dryRun": dry_run,
             }
@@ -80,8 +97,9 @@ def _summarise(tally: Tally, seconds: float, dry_run: bool, machine: bool) -> No
         return
     verb = "would be recorded" if dry_run else "recorded"
     rate = f" ({tally.recorded / seconds:,.0f} a second)" if tally.recorded and not dry_run else ""
+    passed = f"{tally.passed:,} another ledger's own and passed over, " if tally.passed else ""
     print(
-        f"{tally.recorded:,} facts {verb}, {tally.replayed:,} were in before, {tally.rejected:,} rejected, "
+        f"{tally.recorded:,} facts {verb}, {tally.replayed:,} were in before, {tally.rejected:,} rejected, {passed}"
         f"in {seconds:,.1f} s{rate}",
         flush=True,
     )
@@ -99,7 +117,7 @@ def _progress(source: Source) -> Iterator[Any]:
         task = progress.add_task("0 facts", total=source.size)
 
         def show(tally: Tally) -> None:
-            done = tally.recorded + tally.replayed + tally.rejected
+            done = tally.recorded + tally.replayed + tally.rejected + tally.passed
             progress.update(task, completed=source.read, description=f"{done:,} facts, {tally.rejected:,} rejected")
 
         yield show

@@ -42,13 +42,17 @@ def restated(type_: str, data: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return field_of(type_), fact
 
 
+def positions_stated(name: str, fact: Mapping[str, Any]) -> list[int]:
+    """The positions that a fact names, as far as they are whole numbers."""
+    named = fact.get(POSITION) if name == _VOID else fact.get(BASIS) if name == _ENTRY else None
+    return [each for each in (named if isinstance(named, list) else [named]) if type(each) is int]
+
+
 def placed(name: str, fact: Mapping[str, Any], positions: Mapping[int, int]) -> dict[str, Any]:
     """The fact with the positions that it names as the ledger has them that takes it, by those of the ledger it is of."""
     if name == _VOID:
         return {**fact, POSITION: positions[fact[POSITION]]}
-    if name == _ENTRY and fact.get(BASIS):
-        return {**fact, BASIS: [positions[position] for position in fact[BASIS]]}
-    return dict(fact)
+    return {**fact, BASIS: [positions[each] if type(each) is int else each for each in fact[BASIS]]}
 
 
 def placeless(name: str, fact: Mapping[str, Any]) -> dict[str, Any]:
