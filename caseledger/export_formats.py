@@ -8,6 +8,7 @@ import msgspec
 from caseledger.wiring import System
 from domain.events import EventVoided
 from ledger.cloudevents import cloud_event, stated
+from ledger.enterprise_evidence import enterprise_evidence, newest_size
 from ledger.entries import Kept, kept_entries
 from ledger.evidence import write_evidence
 from ledger.restating import is_the_ledgers_own, placeless, restated
@@ -58,3 +59,10 @@ def evidence(system: System, out: Path, after: int, upto: int, show: Progress) -
     """The evidence folder; its entries end with the last checkpoint that is not beyond `upto`."""
     signed = write_evidence(system.pool, out, upto, after, show)
     return {"upto": signed.size, "size": signed.size, "rootHash": signed.root.hex()}
+
+
+def evidence_of(uscc: str, system: System, out: BinaryIO, after: int, upto: int, show: Progress) -> dict[str, Any]:
+    """The evidence of one enterprise; its entries end with the last checkpoint that is not beyond `upto`."""
+    size = newest_size(system.pool, after, upto)
+    count = sum(out.write(line + b"\n") > 0 for line in enterprise_evidence(system.pool, uscc, after, size, show))
+    return {"uscc": uscc, "upto": size, "entries": count - 2}

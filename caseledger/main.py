@@ -24,6 +24,7 @@ from caseledger.postgres import PostgresError
 from caseledger.reporting import as_json, as_table, note
 from caseledger.settings import HOME, read_settings
 from caseledger.wiring import open_system
+from domain import identifiers
 from domain.callers import Role
 from domain.identifiers import Malformed
 from ledger.keys import SCOPES, KeyInfo, expiry
@@ -195,7 +196,8 @@ def demo(machine: Machine = False) -> None:
 @app.command()
 def verify(
     evidence: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="An evidence folder, to be verified without any database.")
+        Path | None,
+        typer.Option(metavar="PATH", help="An evidence folder or file, to be verified without any database."),
     ] = None,
     key: Annotated[
         str | None,
@@ -230,6 +232,9 @@ def export(
             metavar="POSITION", min=1, help="Up to this position; evidence, to the last checkpoint not beyond it."
         ),
     ] = None,
+    uscc: Annotated[
+        str | None, typer.Option(metavar="USCC", help="With --format evidence: the entries of this enterprise alone.")
+    ] = None,
     draw: Annotated[str | None, typer.Option(metavar="ID", help="With --format draw: the draw.")] = None,
     machine: Machine = False,
 ) -> None:
@@ -243,7 +248,10 @@ def export(
         return
     if format_ not in exporting.FORMATS:
         raise typer.TyperException(f"--format is one of {', '.join((*exporting.FORMATS, 'draw'))}; got {format_}")
-    exporting.export(read_settings(), format_, out, after, upto, machine)
+    if uscc is not None and format_ != "evidence":
+        raise typer.TyperException(f"--uscc is for --format evidence; got {format_}")
+    format_of = exporting.FORMATS[format_] if uscc is None else exporting.of_enterprise(identifiers.uscc(uscc))
+    exporting.export(read_settings(), format_, format_of, out, after, upto, machine)
 
 
 @app.command("verify-draw")

@@ -85,7 +85,7 @@ def test_a_signal_ends_it_and_nothing_is_left(placed: Ran, tmp_path: Path, _with
         threading.Event().wait(10)
         pytest.fail("it went on")
 
-    _with(waiting=exporting._streamed(waits))
+    _with(waiting=Format(stream=waits))
     assert placed("export", "--format", "waiting", "--out", "out") == 2
     assert placed.err == "Stopped: nothing was left at out.\n"
     assert [each.name for each in tmp_path.iterdir() if "out" in each.name] == []
@@ -154,7 +154,7 @@ def test_what_is_recorded_meanwhile_is_not_in_it(placed: Ran, settings: Settings
         assert FORMATS["cloudevents"].stream
         return FORMATS["cloudevents"].stream(system, out, after, upto, show)
 
-    _with(meanwhile=exporting._streamed(during))
+    _with(meanwhile=Format(stream=during))
     assert placed.json("export", "--format", "meanwhile", "--out", "out")["events"] == ADOPTED
     assert len((tmp_path / "out").read_text().splitlines()) == ADOPTED
 
