@@ -42,22 +42,22 @@ def verify(settings: Settings, evidence: Path | None, key: str | None, checkpoin
             found = _of_database(settings, checkpoint, machine)
         else:
             found = _of_folder(evidence, key, checkpoint, machine)
-    except Broken as broken:
-        if machine:
-            as_json({"holds": False, "position": broken.position, "why": broken.why})
-        else:
-            note(str(broken))
-        return False
-    except BrokenLine as broken:
-        if machine:
-            as_json({"holds": False, "line": broken.line, "why": broken.why})
-        else:
-            note(str(broken))
+    except (Broken, BrokenLine) as broken:
+        say_broken(broken, machine)
         return False
     except NoEvidence as wrong:
         raise CannotVerify(str(wrong)) from None
     _print(found, machine)
     return True
+
+
+def say_broken(broken: Broken | BrokenLine, machine: bool) -> None:
+    """What does not hold, and where: the first position, or the first line of a file."""
+    where = {"line": broken.line} if isinstance(broken, BrokenLine) else {"position": broken.position}
+    if machine:
+        as_json({"holds": False, **where, "why": broken.why})
+    else:
+        note(str(broken))
 
 
 def _print(found: Verified, machine: bool) -> None:
