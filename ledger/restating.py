@@ -1,8 +1,9 @@
 """An event of one ledger as a fact that a client states, for another ledger to take.
 
 A decision rests on what its own ledger knew, and no other ledger can make it again. So a fact that needed one is stated
-as a fact of the past, without the decision's id and the justification, and decisions, draws and erasures are no facts
-for others; nor are the rulebook's versions, which every ledger adopts by itself.
+as a fact of the past, without the decision's id and the justification, and an inspection without the draw that chose the
+enterprise. Decisions, draws and erasures are no facts for others; nor are the rulebook's versions, which every ledger
+adopts by itself.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from domain.decide import LEDGER
 from domain.events import EVENTS, EventVoided, ListEntryMade, RulebookAdopted
 
 OF_DECISIONS: Final = ("decisionId", "justification")
+OF_DRAWS: Final = ("drawId",)
 BASIS: Final = "basis"
 POSITION: Final = "position"
 
@@ -33,9 +35,7 @@ def is_the_ledgers_own(type_: str, recorded_by: str) -> bool:
 def restated(type_: str, data: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The fact that a client would state, by its field of FactInput; `data` as a CloudEvent has them."""
     cls = EVENTS[type_]
-    hidden = _added(cls)
-    if cls.gated:
-        hidden = {*hidden, *OF_DECISIONS}
+    hidden = {*_added(cls), *OF_DRAWS, *(OF_DECISIONS if cls.gated else ())}
     fact = {name: value for name, value in data.items() if name not in hidden}
     if cls.gated:
         fact["historical"] = True
