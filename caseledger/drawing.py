@@ -8,7 +8,7 @@ from caseledger.errors import CannotVerify
 from caseledger.exporting import going_out
 from caseledger.reporting import as_json, note
 from caseledger.settings import Settings
-from caseledger.verifying import given_key, say_named_key
+from caseledger.verifying import given_key, say_broken, say_named_key
 from caseledger.wiring import open_to_look
 from ledger import draw_evidence
 from ledger.draw_evidence import LONGEST_LINE, BrokenLine, ProvedDraw
@@ -36,10 +36,7 @@ def verify_draw(file: Path, key: str | None, machine: bool) -> bool:
         with file.open("rb") as opened:
             proved = draw_evidence.verify_draw(_lines(opened), verifier)
     except BrokenLine as broken:
-        if machine:
-            as_json({"holds": False, "line": broken.line, "why": broken.why})
-        else:
-            note(str(broken))
+        say_broken(broken, machine)
         return False
     except NoEvidence as wrong:
         raise CannotVerify(str(wrong)) from None

@@ -6,10 +6,13 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from caseledger.wiring import System
-from ledger.cloudevents import cloud_event
-from ledger.entries import kept_entries
+from domain.events import EventVoided
+from ledger.cloudevents import cloud_event, stated
+from ledger.enterprise_evidence import enterprise_evidence, newest_size
+from ledger.entries import Kept, kept_entries
 from ledger.evidence import write_evidence
-from ledger.tree import verifier_of
+from ledger.restating import is_the_ledgers_own, placeless, restated
+from ledger.tree import log_name
 from ledger.verify import Progress
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -17,12 +20,39 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 def cloud_events(system: System, out: BinaryIO, after: int, upto: int, show: Progress) -> dict[str, Any]:
     """Every event as a CloudEvent, one a line."""
-    log_name = _log_name(system)
+    name = log_name(system.pool)
     for batch in kept_entries(system.pool, after, upto):
-        events = (cloud_event(each.recorded, log_name, each.ids) for each in batch)
+        events = (cloud_event(each.recorded, name, each.ids) for each in batch)
         out.writelines(_ENCODER.encode(event) + b"\n" for event in events)
         show(len(batch), upto - after)
     return {"events": upto - after}
+
+
+def facts(system: System, out: BinaryIO, after: int, upto: int, show: Progress) -> dict[str, Any]:
+    """What clients stated, as `import` takes it: one fact a line, in the order of its recording.
+
+    A line has no name that a later one could void it by, so a fact that was voided is left out with its void. What a
+    list entry rests on is left out too: it is named by positions, which another ledger has otherwise.
+    """
+    made = dict.fromkeys(("facts", "ofTheLedger", "voided", "voids"), 0)
+    for batch in kept_entries(system.pool, after, upto):
+        for each in batch:
+            kind = _kind(each)
+            made[kind] += 1
+            if kind == "facts":
+                name, fact = restated(each.recorded.type, stated(each.recorded))
+                out.write(_ENCODER.encode({name: placeless(name, fact)}) + b"\n")
+        show(len(batch), upto - after)
+    return made
+
+
+def _kind(kept: Kept) -> str:
+    recorded = kept.recorded
+    if is_the_ledgers_own(recorded.type, recorded.recorded_by):
+        return "ofTheLedger"
+    if isinstance(recorded.event, EventVoided):
+        return "voids"
+    return "voided" if kept.voided_by else "facts"
 
 
 def evidence(system: System, out: Path, after: int, upto: int, show: Progress) -> dict[str, Any]:
@@ -31,8 +61,8 @@ def evidence(system: System, out: Path, after: int, upto: int, show: Progress) -
     return {"upto": signed.size, "size": signed.size, "rootHash": signed.root.hex()}
 
 
-def _log_name(system: System) -> str:
-    with system.pool.connection() as database:
-        verifier = verifier_of(database)
-    assert verifier  # every ledger that was opened has a key
-    return verifier.name
+def evidence_of(uscc: str, system: System, out: BinaryIO, after: int, upto: int, show: Progress) -> dict[str, Any]:
+    """The evidence of one enterprise; its entries end with the last checkpoint that is not beyond `upto`."""
+    size = newest_size(system.pool, after, upto)
+    count = sum(out.write(line + b"\n") > 0 for line in enterprise_evidence(system.pool, uscc, after, size, show))
+    return {"uscc": uscc, "upto": size, "entries": count - 2}

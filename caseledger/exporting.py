@@ -10,13 +10,14 @@ it becomes one by a line in FORMATS. What it is written of needs no snapshot: se
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from gzip import GzipFile
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, Final, NamedTuple, TypeAlias, cast
 
 from caseledger.errors import CannotExport
-from caseledger.export_formats import cloud_events, evidence
+from caseledger.export_formats import cloud_events, evidence, evidence_of, facts
 from caseledger.reporting import as_json, counted, note
 from caseledger.settings import Settings
 from caseledger.signals import Stopped, stopped_by_signals
@@ -40,36 +41,39 @@ Stream: TypeAlias = Callable[[System, BinaryIO, int, int, Progress], Summary]
 
 
 class Format(NamedTuple):
-    write: Write
+    """A format writes either a file or folder by its path, or a stream."""
+
+    write: Write | None = None
     is_folder: bool = False
     stream: Stream | None = None
-    """Where the format can be written to standard output as well."""
+    """It can go to standard output as well, and is gzip where the name ends in .gz."""
     then: str = ""
     """What to do with it, for people."""
 
 
-def _into_file(stream: Stream, system: System, out: Path, after: int, upto: int, show: Progress) -> Summary:
-    with out.open("wb") as file:
-        return stream(system, file, after, upto, show)
-
-
-def _streamed(stream: Stream) -> Format:
-    return Format(partial(_into_file, stream), stream=stream)
-
+_TAKE: Final = "Another ledger takes it by `caseledger import`."
+_VERIFY: Final = "Verify it with `caseledger verify --evidence`."
 
 FORMATS: Final[Mapping[str, Format]] = {
-    "cloudevents": _streamed(cloud_events),
-    "evidence": Format(evidence, is_folder=True, then="Verify it with `caseledger verify --evidence`."),
+    "jsonl": Format(stream=facts, then=_TAKE),
+    "cloudevents": Format(stream=cloud_events, then=_TAKE),
+    "evidence": Format(evidence, is_folder=True, then=_VERIFY),
 }
 """By the name that --format takes."""
 
 
-def export(settings: Settings, name: str, out: str, after: int, upto: int | None, machine: bool) -> None:
-    """Writes the entries after a position, up to another or the head, in a format of FORMATS; `out` may be `-`.
+def of_enterprise(uscc: str) -> Format:
+    """The evidence of one enterprise alone."""
+    return Format(stream=partial(evidence_of, uscc), then=_VERIFY)
+
+
+def export(
+    settings: Settings, name: str, format_: Format, out: str, after: int, upto: int | None, machine: bool
+) -> None:
+    """Writes the entries after a position, up to another or the head, in a format called so; `out` may be `-`.
 
     Raises CannotExport, and what open_system raises.
     """
-    format_ = FORMATS[name]
     if out == STDOUT and (format_.stream is None or machine):
         why = "--json prints there" if format_.stream else f"{name} is no stream"
         raise CannotExport(f"--out - writes to standard output, and {why}: give the name of a file or folder.")
@@ -77,19 +81,31 @@ def export(settings: Settings, name: str, out: str, after: int, upto: int | None
     with open_system(settings) as system, counted(machine) as show:
         last = _last(system, after, upto)
         with going_out(out):
-            if out == STDOUT:
-                assert format_.stream
-                summary = format_.stream(system, sys.stdout.buffer, after, last, show)
-                sys.stdout.buffer.flush()
-            else:
-                with new_whole(Path(out), folder=format_.is_folder) as beside:
-                    summary = format_.write(system, beside, after, last, show)
+            summary = _written(format_, out, system, after, last, show)
     found = {"out": out, "format": name, "after": after, "upto": last, **summary}
     seconds = time.monotonic() - began
     if machine:
         as_json({**found, "seconds": round(seconds, 3)})
     else:
         note(f"{_said(found)}, in {seconds:,.1f} s. {format_.then}".rstrip())
+
+
+def _written(format_: Format, out: str, system: System, after: int, last: int, show: Progress) -> Summary:
+    if out == STDOUT:
+        assert format_.stream
+        summary = format_.stream(system, sys.stdout.buffer, after, last, show)
+        sys.stdout.buffer.flush()
+        return summary
+    with new_whole(Path(out), folder=format_.is_folder) as beside:
+        if format_.write:
+            return format_.write(system, beside, after, last, show)
+        assert format_.stream
+        with ExitStack() as stack:
+            file: BinaryIO = stack.enter_context(beside.open("wb"))
+            if out.endswith(".gz"):
+                packed = GzipFile("", "wb", fileobj=file, compresslevel=6, mtime=0)
+                file = stack.enter_context(cast(BinaryIO, packed))
+            return format_.stream(system, file, after, last, show)
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from typing import Final
 
+from caseledger.event_lines import EVENT_LINES
 from caseledger.gongshi_reading import GONGSHI
 from caseledger.items import Format
 from caseledger.json_lines import JSON_LINES
 from caseledger.lines import Source
 
-FORMATS: Final = {each.name: each for each in (GONGSHI, JSON_LINES)}
+FORMATS: Final = {each.name: each for each in (EVENT_LINES, GONGSHI, JSON_LINES)}
 """By name, in the order in which a file is tried; JSON Lines comes last."""
 
 

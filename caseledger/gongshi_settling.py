@@ -248,7 +248,7 @@ class _Settling:
 
     def _same_document(self, row: _Row) -> bool:
         """Whether the document of a licence row was imported: else the row is of another decision, a renewal maybe."""
-        key = key_of(self.ledger, row.item)
+        key = key_of(self.ledger, row.item.content)
         return key in self.lines.known([key])
 
     def _resting_on(self, row: _Row, held: Fact[Granted]) -> list[int]:

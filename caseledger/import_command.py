@@ -1,7 +1,7 @@
 """`caseledger import`: a file into the ledger, with a progress bar and a file of what was rejected."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self, TextIO
@@ -12,16 +12,18 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemaini
 from caseledger.errors import Unreadable
 from caseledger.formats import format_of
 from caseledger.importing import Importer, Rejected, Tally
-from caseledger.items import Format
+from caseledger.items import Item
 from caseledger.lines import Source, open_source
 from caseledger.reporting import as_json, note, progress
 from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
-from domain.commands import Refusal
+from domain.commands import Code, Refusal, refusal
+from ledger.cloudevents import source_of
 from ledger.files import new_whole
 from ledger.imports import ImportedLines, Rehearsal, RehearsedLines
 from ledger.ledger import Ledger
 from ledger.sealing import Discarding
+from ledger.tree import log_name
 
 SUFFIX: Final = ".rejected.jsonl"
 
@@ -52,27 +54,41 @@ def import_file(
             raise Unreadable(
                 f"{source.name} is {found.name}, whose rows correct nothing: leave --correct out, or record eventVoided."
             )
-        lines = (RehearsedLines if dry_run else ImportedLines)(system.pool)
-        ledger = _rehearsed(system) if dry_run else system.ledger
+        lines, ledger = _rehearsed(system) if dry_run else (ImportedLines(system.pool), system.ledger)
         settle = found.settling(ledger, lines, correct) if found.settling else None
         importer = Importer(ledger, lines, rejections.add, historical=historical, settle=settle)
         began = time.monotonic()
         try:
             with lines.alone(lambda: note("Another import is under way: waiting for its end.")):
-                _run(importer, source, found, machine)
+                _run(importer, _of_others(found.items(source), source_of(log_name(system.pool))), source, machine)
         finally:
             _summarise(importer.tally, time.monotonic() - began, dry_run, machine, found.counted)
     return importer.tally.rejected == 0
 
 
-def _rehearsed(system: System) -> Ledger:
-    return Ledger(Rehearsal(system.pool), Discarding(system.sealer.digest), system.ledger.clock, system.ledger.rulebook)
+def _rehearsed(system: System) -> tuple[ImportedLines, Ledger]:
+    rehearsal, ledger = Rehearsal(system.pool), system.ledger
+    discarding = Discarding(system.sealer.digest)
+    return RehearsedLines(rehearsal), Ledger(rehearsal, discarding, ledger.clock, ledger.rulebook)
 
 
-def _run(importer: Importer, source: Source, found: Format, machine: bool) -> None:
+def _run(importer: Importer, items: Iterable[Item], source: Source, machine: bool) -> None:
     with _progress(source, machine) as show:
-        for tally in importer.run(found.items(source)):
+        for tally in importer.run(items):
             show(tally)
+
+
+def _of_others(items: Iterable[Item], own: str) -> Iterator[Item]:
+    """The items, less what is this very ledger's: recorded again it would be another event."""
+    return (item.refused(_OWN) if item.origin == own else item for item in items)
+
+
+_OWN: Final = refusal(
+    Code.INVALID,
+    "source",
+    "该事件出自本账本，已在其中；请导入到另一账本",
+    "This event is of this very ledger, which has it: import it into another",
+)
 
 
 def _summarise(tally: Tally, seconds: float, dry_run: bool, machine: bool, counted: Sequence[str]) -> None:
@@ -84,6 +100,7 @@ def _summarise(tally: Tally, seconds: float, dry_run: bool, machine: bool, count
                 "recorded": tally.recorded,
                 "replayed": tally.replayed,
                 "rejected": tally.rejected,
+                "passed": tally.passed,
                 **({"counts": counts} if counts else {}),
                 "seconds": round(seconds, 3),
                 "dryRun": dry_run,
@@ -93,9 +110,10 @@ def _summarise(tally: Tally, seconds: float, dry_run: bool, machine: bool, count
     verb = "would be recorded" if dry_run else "recorded"
     rate = f" ({tally.recorded / seconds:,.0f} a second)" if tally.recorded and not dry_run else ""
     of = f" ({', '.join(f'{number:,} {what}' for what, number in counts.items())})" if counts else ""
+    passed = f"{tally.passed:,} another ledger's own and passed over, " if tally.passed else ""
     print(
         f"{tally.recorded:,} {'rows' if counts else 'facts'} {verb}{of}, {tally.replayed:,} were in before, "
-        f"{tally.rejected:,} rejected, in {seconds:,.1f} s{rate}",
+        f"{tally.rejected:,} rejected, {passed}in {seconds:,.1f} s{rate}",
         flush=True,
     )
 
@@ -109,7 +127,7 @@ def _progress(source: Source, machine: bool) -> Iterator[Callable[[Tally], None]
         source.watch = lambda: bar.update(task, completed=source.read)
 
         def show(tally: Tally) -> None:
-            done = tally.recorded + tally.replayed + tally.rejected
+            done = tally.recorded + tally.replayed + tally.rejected + tally.passed
             # A reader that knows how many rows there are has read the file to its end.
             completed, total = (source.read, source.size) if source.rows is None else (done, source.rows)
             said = f"{done:,} rows, {tally.rejected:,} rejected"

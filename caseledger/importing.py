@@ -17,10 +17,11 @@ from uuid import uuid4
 
 from caseledger.errors import ImportStopped, Unreadable
 from caseledger.items import Item, Settle
-from domain.commands import Code, Refusal
+from domain.commands import Code, Refusal, refusal
 from domain.events import RECORDABLE
 from ledger.imports import IMPORTER, ImportedLines
 from ledger.ledger import MOST_FACTS, Ledger
+from ledger.restating import placed
 
 BATCH: Final = MOST_FACTS
 AFTER_REFUSAL: Final = 8
@@ -50,6 +51,8 @@ class Tally:
     replayed: int = 0
     """Rows that were in before."""
     rejected: int = 0
+    passed: int = 0
+    """Rows that are well-formed and nothing that this ledger takes."""
     counts: Counter[str] = field(default_factory=Counter)
     """What recorded rows are counted as besides (`Item.counted`)."""
 
@@ -81,10 +84,11 @@ class Importer:
         Raises ImportStopped, and what reading the items raises.
         """
         for batch in _batches(items):
-            rows = [Row(self._key(item), item) for item in batch if not item.refusals]
-            fresh = rows if self._settle else self._fresh(rows)
+            rows = [Row(self._key(item), item) for item in batch if item.facts]
+            fresh = self._placed(rows if self._settle else self._fresh(rows))
             self.tally.replayed += len(rows) - len(fresh)
             wrong = [_rejected(item) for item in batch if item.refusals]
+            self.tally.passed += len(batch) - len(rows) - len(wrong)
             wrong += self._record(fresh)
             self.tally.rejected += len(wrong)
             for rejected in sorted(wrong, key=lambda each: each.number):
@@ -93,8 +97,17 @@ class Importer:
 
     def _key(self, item: Item) -> bytes:
         if item.unique:
-            return key_of(self._ledger, item)
+            return key_of(self._ledger, item.content)
         return self._ledger.sealer.digest(b"%d " % self._occurrences.count(item.content) + item.content)
+
+    def _placed(self, rows: list[Row]) -> list[Row]:
+        """The rows with the positions that this ledger has of what they rest on; those that rest on what is not in, refused."""
+        keys = {content: key_of(self._ledger, content) for row in rows for content in row.item.rests_on.values()}
+        if not keys:
+            return rows
+        at = self._lines.positions(keys.values())
+        positions = {content: at[key] for content, key in keys.items() if key in at}
+        return [Row(row.key, _placed(row.item, positions)) if row.item.rests_on else row for row in rows]
 
     def _fresh(self, rows: Sequence[Row]) -> list[Row]:
         """The rows that are not in yet, each once."""
@@ -163,7 +176,8 @@ class Importer:
         live = [(place, row) for place, row in enumerate(part) if row.item.facts and not row.item.refusals]
         if not live:
             return None
-        keys = list(dict.fromkeys(row.key for _, row in live))
+        before = accumulate((len(row.item.facts) for _, row in live), initial=0)
+        keys = {row.key: first for (_, row), first in zip(live, before, strict=False)}
         # What settled rows rest on is in the ledger, and they may come again with other facts.
         batch = uuid4().hex if self._settle else sha256(b"".join(keys)).hexdigest()[:32]
         self._lines.name_batch(keys, batch)
@@ -207,25 +221,47 @@ INSERT INTO seen VALUES (?, 1) ON CONFLICT (content) DO UPDATE SET times = times
 """
 
 
-def key_of(ledger: Ledger, item: Item) -> bytes:
-    """What names a unique row. It is keyed, as others' names are, since it is kept: a row may hold personal data."""
-    return ledger.sealer.digest(b"= " + item.content)
+def key_of(ledger: Ledger, content: bytes) -> bytes:
+    """The key of a row that is known by its content alone. Keyed, since it is kept: a row may hold personal data."""
+    return ledger.sealer.digest(b"= " + content)
 
 
 def _rejected(item: Item) -> Rejected:
     return Rejected(item.number, item.refusals, item.sent)
 
 
+def _placed(item: Item, positions: Mapping[bytes, int]) -> Item:
+    """The item with positions of this ledger, by those of the rows that it rests on, or refused for want of one."""
+    found = {position: positions.get(content) for position, content in item.rests_on.items()}
+    if lost := [position for position, here in found.items() if here is None]:
+        return item.refused(
+            refusal(
+                Code.NOT_FOUND,
+                "",
+                f"来源账本位置 {lost[0]} 的事件未导入本账本；请先导入该事件",
+                f"The event at position {lost[0]} of the ledger it is of was not imported here: import that first",
+            )
+        )
+    ((name, fact),) = item.facts
+    return item.stating(name, placed(name, fact, {position: here for position, here in found.items() if here}))
+
+
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """The items by batches; where they cannot be read on, first those that could be and then why."""
+    """The items by batches; where they cannot be read on, first those that could be and then why.
+
+    What an item rests on is never in its own batch: its position is known once that is recorded.
+    """
     batch: list[Item] = []
+    contents: set[bytes] = set()
     failure = None
     try:
         for item in items:
-            batch.append(item)
-            if len(batch) == BATCH:
+            if len(batch) == BATCH or not contents.isdisjoint(item.rests_on.values()):
                 yield batch
-                batch = []
+                batch, contents = [], set()
+            batch.append(item)
+            if item.unique:
+                contents.add(item.content)
     except Unreadable as error:
         failure = error
     if batch:

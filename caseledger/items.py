@@ -1,7 +1,7 @@
 """What an import is made of: the items of a file, and the formats that files have."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from caseledger.lines import Source
@@ -15,7 +15,10 @@ Fact = tuple[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A row of a file: facts that go in all or none, a few at most, or why it states none. One of the two is not empty."""
+    """A row of a file: facts that go in all or none, a few at most, or why it states none.
+
+    With neither it is passed over: it is well-formed, and nothing that this ledger could take.
+    """
 
     number: int
     """Where it stands: the line of text or the row of a sheet, from 1 on."""
@@ -29,6 +32,16 @@ class Item:
     """Whether rows of one `content` are the same row, wherever they stand; else a row that comes twice goes in twice."""
     counted: tuple[str, ...] = ()
     """What the row is counted as in the summary once it is recorded, where a format has more to count than rows."""
+    origin: str = ""
+    """The URI of what made the row, where it says so."""
+    rests_on: Mapping[int, bytes] = field(default_factory=dict)
+    """For each position that its fact names as another ledger has it, the `content` of the row, unique, of that event."""
+
+    def refused(self, *refusals: Refusal) -> "Item":
+        return replace(self, facts=(), refusals=refusals)
+
+    def stating(self, name: str, fact: Any, rests_on: Mapping[int, bytes] | None = None) -> "Item":
+        return replace(self, facts=((name, fact),), rests_on=rests_on or {})
 
 
 Settle = Callable[[Sequence[Item]], Sequence[Item | None]]

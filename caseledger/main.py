@@ -24,6 +24,7 @@ from caseledger.postgres import PostgresError
 from caseledger.reporting import as_json, as_table, note
 from caseledger.settings import HOME, read_settings
 from caseledger.wiring import open_system
+from domain import identifiers
 from domain.callers import Role
 from domain.identifiers import Malformed
 from ledger.keys import SCOPES, KeyInfo, expiry
@@ -206,7 +207,8 @@ def demo(machine: Machine = False) -> None:
 @app.command()
 def verify(
     evidence: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="An evidence folder, to be verified without any database.")
+        Path | None,
+        typer.Option(metavar="PATH", help="An evidence folder or file, to be verified without any database."),
     ] = None,
     key: Annotated[
         str | None,
@@ -232,7 +234,7 @@ def export(
         str, typer.Option(metavar="PATH", help="A name that is free; - is standard output, for jsonl and cloudevents.")
     ],
     format_: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Format: cloudevents, evidence, draw.")
+        str, typer.Option("--format", metavar="FORMAT", help="Format: jsonl, cloudevents, evidence, draw.")
     ] = "evidence",
     after: Annotated[int, typer.Option(metavar="POSITION", min=0, help="Only the entries after this position.")] = 0,
     upto: Annotated[
@@ -240,6 +242,9 @@ def export(
         typer.Option(
             metavar="POSITION", min=1, help="Up to this position; evidence, to the last checkpoint not beyond it."
         ),
+    ] = None,
+    uscc: Annotated[
+        str | None, typer.Option(metavar="USCC", help="With --format evidence: the entries of this enterprise alone.")
     ] = None,
     draw: Annotated[str | None, typer.Option(metavar="ID", help="With --format draw: the draw.")] = None,
     machine: Machine = False,
@@ -254,7 +259,10 @@ def export(
         return
     if format_ not in exporting.FORMATS:
         raise typer.TyperException(f"--format is one of {', '.join((*exporting.FORMATS, 'draw'))}; got {format_}")
-    exporting.export(read_settings(), format_, out, after, upto, machine)
+    if uscc is not None and format_ != "evidence":
+        raise typer.TyperException(f"--uscc is for --format evidence; got {format_}")
+    format_of = exporting.FORMATS[format_] if uscc is None else exporting.of_enterprise(identifiers.uscc(uscc))
+    exporting.export(read_settings(), format_, format_of, out, after, upto, machine)
 
 
 @app.command("verify-draw")

@@ -1,13 +1,20 @@
 """`caseledger verify`."""
 
-from contextlib import suppress
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from gzip import BadGzipFile, GzipFile
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from caseledger.errors import CannotVerify
 from caseledger.reporting import as_json, counted, note
 from caseledger.settings import Settings
 from caseledger.wiring import open_to_look
+from ledger.draw_evidence import BrokenLine
+from ledger.enterprise_evidence import LONGEST_LINE, verify_enterprise
 from ledger.evidence import LONGEST_NOTE, NoEvidence, evidence_edge, evidence_key, verify_evidence
 from ledger.migrations import Database, Pool
 from ledger.notes import Checkpoint, KeyType, MalformedKey, MalformedNote, UnverifiedNote, Verifier, open_checkpoint
@@ -28,20 +35,29 @@ class Verified:
 def verify(settings: Settings, evidence: Path | None, key: str | None, checkpoint: Path | None, machine: bool) -> bool:
     """Verifies and prints; says whether all holds. Raises CannotVerify for what cannot be looked at."""
     try:
+        if evidence is not None and evidence.is_file():
+            _of_enterprise(evidence, key, checkpoint, machine)
+            return True
         if evidence is None:
             found = _of_database(settings, checkpoint, machine)
         else:
             found = _of_folder(evidence, key, checkpoint, machine)
-    except Broken as broken:
-        if machine:
-            as_json({"holds": False, "position": broken.position, "why": broken.why})
-        else:
-            note(str(broken))
+    except (Broken, BrokenLine) as broken:
+        say_broken(broken, machine)
         return False
     except NoEvidence as wrong:
         raise CannotVerify(str(wrong)) from None
     _print(found, machine)
     return True
+
+
+def say_broken(broken: Broken | BrokenLine, machine: bool) -> None:
+    """What does not hold, and where: the first position, or the first line of a file."""
+    where = {"line": broken.line} if isinstance(broken, BrokenLine) else {"position": broken.position}
+    if machine:
+        as_json({"holds": False, **where, "why": broken.why})
+    else:
+        note(str(broken))
 
 
 def _print(found: Verified, machine: bool) -> None:
@@ -90,6 +106,57 @@ def _of_folder(folder: Path, key: str | None, checkpoint: Path | None, machine: 
     with counted(machine) as show:
         signed = verify_evidence(folder, verifier, kept, show)
     return Verified(signed, verifier, evidence_edge(folder).size)
+
+
+def _of_enterprise(file: Path, key: str | None, checkpoint: Path | None, machine: bool) -> None:
+    """Verifies the file of one enterprise and prints what it proves and what it does not."""
+    with _lines(file) as lines:
+        proved = verify_enterprise(lines, given_key(key) if key else None)
+    if not key and not machine:
+        say_named_key("file", proved.verifier)
+    signed = proved.checkpoint
+    if checkpoint:
+        kept = _kept(checkpoint, proved.verifier)
+        if kept.size != signed.size:
+            raise NoEvidence(
+                f"The checkpoint that was kept is of {kept.size} entries, and the file's of {signed.size}: one file proves "
+                "nothing of the other. Export with --upto that size, or compare with `caseledger verify`."
+            )
+        if kept.root != signed.root:
+            raise BrokenLine(1, "its checkpoint is not the one that was kept: the ledger is split, or was rewritten")
+    if machine:
+        size, root = signed.size, signed.root.hex()
+        said = {"uscc": proved.uscc, "entries": proved.entries, "first": proved.first, "last": proved.last}
+        as_json(
+            {
+                "holds": True,
+                **said,
+                "size": size,
+                "rootHash": root,
+                "verifier": str(proved.verifier),
+                "complete": False,
+            }
+        )
+        return
+    print(
+        f"{proved.entries:,} entries of {proved.uscc}, at positions {proved.first} to {proved.last}, are in the ledger of "
+        f"{signed.size:,} entries under the root {signed.root.hex()}, signed by {proved.verifier}. That it has no others of "
+        "this enterprise is not proved: who has all entries, as an evidence folder has them, can see that.",
+        flush=True,
+    )
+
+
+@contextmanager
+def _lines(file: Path) -> Iterator[Iterator[bytes]]:
+    """The lines of a file, gzip or not, which are looked at within the block. Raises NoEvidence where it cannot be read."""
+    try:
+        with file.open("rb") as raw:
+            opened = cast(BinaryIO, GzipFile(fileobj=raw)) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
+            yield iter(partial(opened.readline, LONGEST_LINE), b"")
+    except (EOFError, BadGzipFile, zlib.error):
+        raise NoEvidence(f"{file} is a damaged gzip file, or one that was cut off: get it anew.") from None
+    except OSError as error:
+        raise NoEvidence(f"{file} cannot be read ({error.strerror}).") from None
 
 
 def say_named_key(what: str, verifier: Verifier) -> None:

@@ -32,6 +32,8 @@ DATA_TYPE: Final = "application/json"
 TYPE_PREFIX: Final = "caseledger."
 TAG: Final = "tag:caseledger,2026:"
 """A tag URI (RFC 4151): it names, and claims no place in the web."""
+LEDGERS: Final = f"{TAG}log/"
+"""What the source of every event of a ledger begins with."""
 
 
 def cloud_event(recorded: Recorded, log_name: str, ids: Mapping[int, str] | None = None) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def stated(recorded: Recorded) -> dict[str, Any]:
 
 def source_of(log_name: str) -> str:
     """The URI of a ledger."""
-    return f"{TAG}log/{quote(log_name)}"
+    return f"{LEDGERS}{quote(log_name)}"
 
 
 def dataschema_of(cls: type[Event]) -> str:

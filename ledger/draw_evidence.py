@@ -183,28 +183,41 @@ def _said(one: Any) -> str:
 def _verified_header(line: bytes, given: Verifier | None) -> tuple[ProvedDraw, DrawRequest]:
     try:
         header = msgspec.json.decode(line, type=_Header)
-        verifier = given or Verifier.parse(header.verifier)
-        if verifier.key_type is not KeyType.ED25519:
-            raise MalformedKey("a witness's key")
-        signed = open_checkpoint(header.checkpoint.encode(), verifier.name, verifier).checkpoint
-    except (msgspec.MsgspecError, MalformedKey, UnicodeEncodeError):
-        raise NoEvidence(
-            "The file is no evidence of a draw: line 1 is not the head that `caseledger export` writes."
-        ) from None
-    except (MalformedNote, UnverifiedNote) as wrong:
-        raise BrokenLine(1, f"its checkpoint is not signed by {verifier}: {str(wrong).rstrip('.')}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise no_evidence("a draw") from None
+    verifier, signed = signed_by(header.verifier, header.checkpoint, given, "a draw")
     try:
         known = _known(opened(header.entry.encode()))
     except (msgspec.MsgspecError, AssertionError, LookupError, ValueError):
         raise BrokenLine(1, "its entry is no draw") from None
     recorded, event, request = known
-    leaf, proof = leaf_hash(header.entry.encode()), _hashes(header.proof, 1)
+    leaf, proof = leaf_hash(header.entry.encode()), hashes_of(header.proof, 1)
     if not 1 <= recorded.position <= signed.size or not verify_inclusion(
         leaf, recorded.position - 1, signed.size, proof, signed.root
     ):
         raise BrokenLine(1, "its entry is not in the tree of its checkpoint by its proof")
-    _check_seed(event, recorded, signed, _hashes(header.consistency, 1))
+    _check_seed(event, recorded, signed, hashes_of(header.consistency, 1))
     return ProvedDraw(recorded, event, signed, verifier), request
+
+
+def no_evidence(of: str) -> NoEvidence:
+    return NoEvidence(f"The file is no evidence of {of}: line 1 is not the head that `caseledger export` writes.")
+
+
+def signed_by(named: str, note: str, given: Verifier | None, of: str) -> tuple[Verifier, Checkpoint]:
+    """The checkpoint that a file's first line gives, and the key that signed it: the one given, else the file's.
+
+    Raises BrokenLine, and NoEvidence where the file names no ledger's key.
+    """
+    try:
+        verifier = given or Verifier.parse(named)
+        if verifier.key_type is not KeyType.ED25519:
+            raise MalformedKey("a witness's key")
+        return verifier, open_checkpoint(note.encode(), verifier.name, verifier).checkpoint
+    except (MalformedKey, UnicodeEncodeError):
+        raise no_evidence(of) from None
+    except (MalformedNote, UnverifiedNote) as wrong:
+        raise BrokenLine(1, f"its checkpoint is not signed by {verifier}: {str(wrong).rstrip('.')}") from None
 
 
 def _check_seed(event: InspectionDrawn, recorded: Recorded, signed: Checkpoint, proof: Sequence[bytes]) -> None:
@@ -240,7 +253,7 @@ def _verified_members(
         leaf = leaf_hash(canonical(pool_line(member, version)))
         if read.leaf != leaf.hex():
             raise BrokenLine(number, "its leaf is not the hash of its status, tickets and uscc")
-        _prove(proved, leaf, _hashes(read.proof, number), number)
+        _prove(proved, leaf, hashes_of(read.proof, number), number)
         last = read.uscc
         yield member
     if proved:
@@ -276,7 +289,8 @@ def _known(recorded: Recorded) -> _Known:
     return _Known(recorded, event, request)
 
 
-def _hashes(texts: Sequence[str], line: int) -> list[bytes]:
+def hashes_of(texts: Sequence[str], line: int) -> list[bytes]:
+    """The hashes that a line gives in hex. Raises BrokenLine."""
     try:
         return [bytes.fromhex(text) for text in texts]
     except ValueError:

@@ -52,7 +52,7 @@ def write_evidence(
     Raises NoEvidence where there is no such checkpoint, Broken where it is not the ledger's, OSError.
     """
     with pool.connection() as database:
-        note = _newest_note(database, after, upto)
+        note = newest_note(database, after, upto)
         verifier = verifier_of(database)
         if verifier is None:
             raise NoEvidence("This ledger has no key yet that it could be signed by: start it once.")
@@ -73,7 +73,8 @@ def write_evidence(
     return signed
 
 
-def _newest_note(database: Database, after: int, upto: int | None) -> bytes:
+def newest_note(database: Database, after: int, upto: int | None) -> bytes:
+    """The note over the most entries within `upto`. Raises NoEvidence where none is over an entry after `after`."""
     head, size, note, following = database.execute(_NEWEST_NOTE, {"after": after, "upto": upto}).fetchall()[0]
     last = head if upto is None else upto
     if not 0 <= after < last <= head and (after or upto is not None):
@@ -271,7 +272,7 @@ class _Checkpoints:
         try:
             checkpoint = checkpoint_of(note, self._verifier, self.size + 1)
         except Broken as broken:
-            size = max(_size_of(note), self.size + 1)
+            size = max(size_of(note), self.size + 1)
             return size, Broken(size, broken.why)
         if checkpoint.size <= self.size:
             why = f"the checkpoint that follows that of {self.size} entries is of {checkpoint.size}"
@@ -279,7 +280,7 @@ class _Checkpoints:
         return checkpoint.size, checkpoint
 
 
-def _size_of(note: bytes) -> int:
+def size_of(note: bytes) -> int:
     """What a note says that its size is, signed or not; 0 where it says none."""
     try:
         return Checkpoint.parse(Note.parse(note).text).size

@@ -6,7 +6,7 @@ whenever the program or the machine stops.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,11 @@ from ledger.entry import seal
 from ledger.migrations import Migration, Pool
 from ledger.recorder import PostgresRecorder
 
-IMPORT_MIGRATIONS: Final = (Migration("imports_0001", (Path(__file__).parent / "sql" / "imported_lines.sql",)),)
+_SQL: Final = Path(__file__).parent / "sql"
+IMPORT_MIGRATIONS: Final = (
+    Migration("imports_0001", (_SQL / "imported_lines.sql",)),
+    Migration("imports_0002", (_SQL / "imported_lines_place.sql",)),
+)
 
 IMPORTER: Final = Caller(role=Role.REGULATOR, holder="import")
 """Who records what is imported. No key has this id: those have eight characters."""
@@ -38,12 +42,18 @@ class ImportedLines:
             rows = conn.execute(_KNOWN, {"lines": list(lines), "holder": IMPORTER.holder}, binary=True).fetchall()
         return {line for (line,) in rows}
 
-    def name_batch(self, lines: Sequence[bytes], batch: str) -> None:
-        """Says under which idempotency key lines that are not in are about to be recorded."""
+    def positions(self, lines: Collection[bytes]) -> dict[bytes, int]:
+        """Where the first event of each of the lines is that are in, as far as it is kept."""
+        with self._pool.connection() as conn:
+            rows = conn.execute(_POSITIONS, {"lines": list(lines), "holder": IMPORTER.holder}, binary=True).fetchall()
+        return dict(rows)
+
+    def name_batch(self, lines: Mapping[bytes, int], batch: str) -> None:
+        """Says under which idempotency key lines that are not in are about to be recorded, and which fact is each's first."""
         with self._pool.connection() as conn, conn.pipeline(), conn.transaction():
             # The append that follows flushes the log to the disk, this before it; so there is no need to wait here.
             conn.execute("SET LOCAL synchronous_commit = off")
-            conn.execute(_NAME_BATCH, {"lines": list(lines), "batch": batch})
+            conn.execute(_NAME_BATCH, {"lines": list(lines), "places": list(lines.values()), "batch": batch})
 
     @contextmanager
     def alone(self, waits: Callable[[], None]) -> Iterator[None]:
@@ -62,17 +72,6 @@ class ImportedLines:
                 conn.execute(f"SELECT pg_advisory_unlock({_LOCK})")
 
 
-class RehearsedLines(ImportedLines):
-    """The lines that are in, for a rehearsal: it adds none, and waits for nobody."""
-
-    def name_batch(self, lines: Sequence[bytes], batch: str) -> None:
-        return
-
-    @contextmanager
-    def alone(self, waits: Callable[[], None]) -> Iterator[None]:
-        yield
-
-
 class Rehearsal(PostgresRecorder):
     """Reads the ledger as it was at the beginning and keeps what is appended in memory: about 2 KiB an event.
 
@@ -85,10 +84,14 @@ class Rehearsal(PostgresRecorder):
         self._instant = clock
         self._events: list[DCBSequencedEvent] = []
         self._by_tag: defaultdict[str, list[DCBSequencedEvent]] = defaultdict(list)
+        self.firsts: dict[str, int] = {}
+        """The first position of what was appended under an idempotency key."""
 
     def append_with_receipts(self, append: Append) -> Appended:
         """Takes the events at the positions that they would get; nobody else appends, so no condition fails."""
         first = self.head() + 1
+        if append.once:
+            self.firsts[append.once.key] = first
         for position, event in enumerate(append.events, first):
             sealed = DCBEvent(event.type, seal(event, position, self._instant()), event.tags)
             self._events.append(DCBSequencedEvent(sealed, position))
@@ -120,6 +123,33 @@ class Rehearsal(PostgresRecorder):
         return [*kept, *(self._events[position - self._begin - 1] for position in fresh)]
 
 
+class RehearsedLines(ImportedLines):
+    """The lines that are in, for a rehearsal: it keeps those of its own in memory, and waits for nobody."""
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        super().__init__(rehearsal.pool)
+        self._rehearsal = rehearsal
+        self._named: dict[bytes, tuple[str, int]] = {}
+
+    def known(self, lines: Sequence[bytes]) -> set[bytes]:
+        return super().known(lines) | self._rehearsed(lines).keys()
+
+    def positions(self, lines: Collection[bytes]) -> dict[bytes, int]:
+        return super().positions(lines) | self._rehearsed(lines)
+
+    def name_batch(self, lines: Mapping[bytes, int], batch: str) -> None:
+        self._named |= {line: (batch, place) for line, place in lines.items()}
+
+    def _rehearsed(self, lines: Collection[bytes]) -> dict[bytes, int]:
+        named = {line: self._named[line] for line in lines if line in self._named}
+        firsts = self._rehearsal.firsts
+        return {line: firsts[batch] + place for line, (batch, place) in named.items() if batch in firsts}
+
+    @contextmanager
+    def alone(self, waits: Callable[[], None]) -> Iterator[None]:
+        yield
+
+
 _LOCK: Final = "hashtextextended('caseledger import ' || current_schema(), 0)"
 
 _KNOWN: Final = """
@@ -128,7 +158,16 @@ JOIN imported_lines AS imported ON imported.line = wanted.line
 JOIN idempotency ON idempotency.holder = %(holder)s AND idempotency.key = imported.batch
 """
 
+_POSITIONS: Final = """
+SELECT imported.line, idempotency.first_position + imported.place
+FROM unnest(%(lines)b::bytea[]) AS wanted (line)
+JOIN imported_lines AS imported ON imported.line = wanted.line
+JOIN idempotency ON idempotency.holder = %(holder)s AND idempotency.key = imported.batch
+WHERE imported.place IS NOT NULL
+"""
+
 _NAME_BATCH: Final = """
-INSERT INTO imported_lines (line, batch) SELECT line, %(batch)s FROM unnest(%(lines)b::bytea[]) AS new (line)
-ON CONFLICT (line) DO UPDATE SET batch = excluded.batch
+INSERT INTO imported_lines (line, batch, place)
+SELECT line, %(batch)s, place FROM unnest(%(lines)b::bytea[], %(places)b::integer[]) AS new (line, place)
+ON CONFLICT (line) DO UPDATE SET batch = excluded.batch, place = excluded.place
 """

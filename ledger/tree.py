@@ -113,6 +113,14 @@ def verifier_of(database: Database) -> Verifier | None:
     return Verifier.parse(known) if known else None
 
 
+def log_name(pool: Pool) -> str:
+    """The name of a ledger that has a key, as its checkpoints have it."""
+    with pool.connection() as database:
+        verifier = verifier_of(database)
+    assert verifier
+    return verifier.name
+
+
 def _verifier(database: Database) -> str | None:
     row = database.execute("SELECT verifier FROM log_key").fetchone()
     return row[0] if row else None

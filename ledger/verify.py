@@ -87,15 +87,7 @@ class Auditor:
         return stated, rows
 
     def _state(self, entry: bytes, position: int) -> Stated:
-        try:
-            stated = _DECODER.decode(entry)
-            written = canonical(stated)
-        except (ValueError, RecursionError):  # msgspec's own are ValueErrors
-            raise Broken(position, "what is stored there is no entry") from None
-        if written != entry:
-            raise Broken(position, "its entry is not written canonically (RFC 8785)")
-        if stated.position != position:
-            raise Broken(position, f"the entry there says that it is at position {stated.position}")
+        stated = stated_of(entry, position)
         if stated.recorded_at < self.recorded_at:
             raise Broken(position, f"it was recorded at {shown(stated.recorded_at)}, before the one before it")
         self.recorded_at = stated.recorded_at
@@ -115,6 +107,20 @@ class Auditor:
         """That these entries are those of a checkpoint that somebody kept, where it is of this size. Raises Broken."""
         if kept and kept.size == self.position:
             self.check(kept, "the checkpoint that was kept")
+
+
+def stated_of(entry: bytes, position: int) -> Stated:
+    """What an entry states, if its bytes are written as an entry of this position is. Raises Broken at that position."""
+    try:
+        stated = _DECODER.decode(entry)
+        written = canonical(stated)
+    except (ValueError, RecursionError):  # msgspec's own are ValueErrors
+        raise Broken(position, "what is stored there is no entry") from None
+    if written != entry:
+        raise Broken(position, "its entry is not written canonically (RFC 8785)")
+    if stated.position != position:
+        raise Broken(position, f"the entry there says that it is at position {stated.position}")
+    return stated
 
 
 def checkpoint_of(note: bytes, verifier: Verifier, position: int, source: str = "its checkpoint") -> Checkpoint:

@@ -3,14 +3,16 @@
 import errno
 import json
 import os
+import pty
 import resource
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
+import psycopg
 import pytest
 
 from caseledger import exporting
@@ -77,6 +79,13 @@ def test_nothing_is_left_of_what_could_not_be_written(
     assert {each for each in tmp_path.iterdir() if each.name != "home"} == before
 
 
+def test_a_database_that_goes_away_leaves_nothing_either(placed: Ran, tmp_path: Path, _with: Any) -> None:
+    _with(broken=failing(psycopg.OperationalError("secret")))
+    assert placed("export", "--format", "broken", "--out", "out") == 1
+    assert placed.err.startswith("The database went away.")
+    assert [each.name for each in tmp_path.iterdir() if "out" in each.name] == []
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_nothing_is_left(placed: Ran, tmp_path: Path, _with: Any, sent: signal.Signals) -> None:
     def waits(system: System, out: BinaryIO, after: int, upto: int, show: Any) -> dict[str, Any]:
@@ -85,7 +94,7 @@ def test_a_signal_ends_it_and_nothing_is_left(placed: Ran, tmp_path: Path, _with
         threading.Event().wait(10)
         pytest.fail("it went on")
 
-    _with(waiting=exporting._streamed(waits))
+    _with(waiting=Format(stream=waits))
     assert placed("export", "--format", "waiting", "--out", "out") == 2
     assert placed.err == "Stopped: nothing was left at out.\n"
     assert [each.name for each in tmp_path.iterdir() if "out" in each.name] == []
@@ -104,6 +113,17 @@ def test_a_file_that_may_not_grow_any_more_is_taken_away(environment: dict[str, 
     assert [each.name for each in tmp_path.iterdir() if "out" in each.name] == []
 
 
+def test_a_terminal_shows_a_bar(environment: dict[str, str], tmp_path: Path) -> None:
+    ours, terminal = pty.openpty()
+    command = [sys.executable, "-m", "caseledger.main", "export", "--format", "jsonl", "--out", "out"]
+    subprocess.run(command, env={**environment, "TERM": "xterm"}, cwd=tmp_path, stderr=terminal, check=True)
+    os.close(terminal)
+    shown = os.read(ours, 65_536).decode()
+    os.close(ours)
+    assert "━" in shown
+    assert "out has the entries 1 to 4 as jsonl: 0 facts, 4 of the ledger" in shown
+
+
 def test_a_stream_goes_to_standard_output_and_says_what_it_wrote_beside(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -117,23 +137,25 @@ def test_a_stream_goes_to_standard_output_and_says_what_it_wrote_beside(
     assert ran.stderr.startswith(b"Standard output cannot be written (No space left on device)")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--format", "evidence", "--out", "-"], "evidence is no stream"),
-        (["--format", "cloudevents", "--out", "-", "--json"], "--json prints there"),
-        (["--format", "cloudevents", "--out", "x", "--upto", "5"], "at most 4, the head; got after 0 and up to 5"),
-        (["--format", "cloudevents", "--out", "x", "--after", "4"], "got after 4 and up to 4"),
-        (["--format", "cloudevents", "--out", "x", "--after", "3", "--upto", "2"], "got after 3 and up to 2"),
-        (["--format", "cloudevents", "--out", "no/such"], "no/such cannot be written (No such file or directory)"),
-        (["--format", "cloudevents", "--out", "x" * 300], "cannot be written (File name too long)"),
-        (["--format", "yaml", "--out", "x"], "got yaml"),
-    ],
-)
-def test_what_cannot_be_exported_is_said_in_one_sentence(placed: Ran, arguments: list[str], said: str) -> None:
-    assert placed("export", *arguments) == 2
-    assert said in placed.err
-    assert placed.err.count("\n") == 1
+UNFIT: Final[list[tuple[list[str], str]]] = [
+    (["--format", "evidence", "--out", "-"], "evidence is no stream"),
+    (["--format", "cloudevents", "--out", "-", "--json"], "--json prints there"),
+    (["--format", "cloudevents", "--out", "x", "--upto", "5"], "at most 4, the head; got after 0 and up to 5"),
+    (["--format", "cloudevents", "--out", "x", "--after", "4"], "got after 4 and up to 4"),
+    (["--format", "cloudevents", "--out", "x", "--after", "3", "--upto", "2"], "got after 3 and up to 2"),
+    (["--format", "cloudevents", "--out", "no/such"], "no/such cannot be written (No such file or directory)"),
+    (["--format", "cloudevents", "--out", "x" * 300], "cannot be written (File name too long)"),
+    (["--format", "cloudevents", "--out", ""], ". exists already"),
+    (["--format", "cloudevents", "--out", "/"], "/ exists already"),
+    (["--format", "yaml", "--out", "x"], "got yaml"),
+]
+
+
+def test_what_cannot_be_exported_is_said_in_one_sentence(placed: Ran) -> None:
+    for arguments, said in UNFIT:
+        assert placed("export", *arguments) == 2
+        assert said in placed.err
+        assert placed.err.count("\n") == 1
 
 
 def test_an_entry_that_cannot_be_read_is_named_and_nothing_is_left(
@@ -154,7 +176,7 @@ def test_what_is_recorded_meanwhile_is_not_in_it(placed: Ran, settings: Settings
         assert FORMATS["cloudevents"].stream
         return FORMATS["cloudevents"].stream(system, out, after, upto, show)
 
-    _with(meanwhile=exporting._streamed(during))
+    _with(meanwhile=Format(stream=during))
     assert placed.json("export", "--format", "meanwhile", "--out", "out")["events"] == ADOPTED
     assert len((tmp_path / "out").read_text().splitlines()) == ADOPTED
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import psycopg
 import pytest
@@ -12,7 +13,7 @@ from caseledger.settings import Settings
 from caseledger.verifying import _projections
 from caseledger.wiring import open_system
 from commanding import Ran
-from given import registered
+from given import A, B, C, interviewed, registered
 from ledger.imports import IMPORTER
 from ledger.notes import Cosigner, Signer
 from ledger.verify_database import verify_database
@@ -87,7 +88,10 @@ def test_a_checkpoint_of_another_ledger_is_refused(placed: Ran, evidence: Path, 
         (["verify", "--key", "out/verifier"], "--key is for --evidence"),
         (["verify", "--checkpoint", "nowhere"], "nowhere cannot be read"),
         (["export", "--out", "out"], "out exists already"),
-        (["export", "--out", "x", "--format", "yaml"], "--format is one of cloudevents, evidence, draw; got yaml"),
+        (
+            ["export", "--out", "x", "--format", "yaml"],
+            "--format is one of jsonl, cloudevents, evidence, draw; got yaml",
+        ),
         (["export", "--out", "no/such/place"], "cannot be written"),
         (["export", "--out", "x", "--after", "-1"], "should be greater than or equal to 0"),
         (["export", "--out", "x", "--after", "3", "--upto", "3"], "got after 3 and up to 3"),
@@ -100,6 +104,80 @@ def test_what_cannot_be_looked_at_is_said_in_one_sentence(placed: Ran, arguments
     assert placed(*arguments) == 2
     assert said in placed.err
     assert placed.err.count("\n") == 1
+
+
+# One enterprise
+
+
+@pytest.fixture
+def mailed(placed: Ran, settings: Settings, tmp_path: Path) -> Path:
+    with open_system(settings) as system:
+        assert system.ledger.record(IMPORTER, "1", [registered(), registered(uscc=B)]).refusals == ()
+        assert system.ledger.record(IMPORTER, "2", [interviewed(uscc=A), interviewed(uscc=B)]).refusals == ()
+    for name in ("one.jsonl", "one.jsonl.gz"):
+        assert placed("export", "--uscc", A, "--out", name) == 0, placed.err
+    return tmp_path / "one.jsonl"
+
+
+@pytest.mark.usefixtures("mailed")
+def test_one_enterprise_is_verified_by_its_file_alone_and_that_it_has_no_more_is_not_claimed(
+    placed: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert placed.err.startswith("one.jsonl.gz has the entries 1 to 8 as evidence: 2 entries, in ")
+    assert placed("export", "--out", "all", "--upto", "6") == placed("export", "--out", "later") == 0
+    monkeypatch.setenv("CASELEDGER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    for name in ("one.jsonl", "one.jsonl.gz"):
+        assert placed("verify", "--evidence", name, "--checkpoint", "later/checkpoint") == 0
+        assert placed.out.startswith(
+            f"2 entries of {A}, at positions 5 to 7, are in the ledger of 8 entries under the root "
+        )
+        assert "That it has no others of this enterprise is not proved" in placed.out
+        assert "compare it with the one that the ledger publishes" in placed.err
+    found = placed.json("verify", "--evidence", "one.jsonl", "--key", "all/verifier")
+    assert (found["holds"], found["entries"], found["first"], found["last"], found["complete"]) == (
+        True,
+        2,
+        5,
+        7,
+        False,
+    )
+    assert placed("verify", "--evidence", "one.jsonl", "--checkpoint", "all/checkpoint") == 2
+    assert "is of 6 entries, and the file's of 8" in placed.err
+
+
+def test_what_was_changed_in_the_file_of_an_enterprise_is_named_by_its_line(placed: Ran, mailed: Path) -> None:
+    mailed.write_text(mailed.read_text().replace('\\"historical\\":false', '\\"historical\\":true', 1))
+    assert placed("verify", "--evidence", "one.jsonl") == 1
+    assert (
+        placed.err
+        == "Line 2 does not hold: its entry, of position 5, is not in the tree of the checkpoint by its proof.\n"
+    )
+    assert placed("verify", "--evidence", "one.jsonl", "--json") == 1
+    assert json.loads(placed.out)["line"] == 2
+
+
+UNFIT: Final[list[tuple[list[str], str]]] = [
+    (["export", "--uscc", C, "--out", "x"], f"There is nothing of {C} in this ledger after 0 and up to 8"),
+    (["export", "--uscc", A, "--out", "x", "--after", "7"], f"There is nothing of {A} in this ledger after 7"),
+    (["export", "--uscc", A, "--out", "x", "--after", "8"], "got after 8 and up to 8"),
+    (["export", "--uscc", A, "--out", "x", "--upto", "9"], "got after 0 and up to 9"),
+    (["export", "--uscc", A[:-1] + "X", "--out", "x"], "The check character (18th)"),
+    (["export", "--uscc", A, "--out", "x", "--format", "jsonl"], "--uscc is for --format evidence; got jsonl"),
+    (["export", "--uscc", A, "--out", "one.jsonl"], "one.jsonl exists already"),
+    (["verify", "--evidence", "cut.gz"], "cut.gz is a damaged gzip file, or one that was cut off"),
+    (["verify", "--evidence", "text"], "The file is no evidence of an enterprise"),
+]
+
+
+def test_what_cannot_be_mailed_or_read_is_said_in_one_sentence(placed: Ran, mailed: Path) -> None:
+    packed = mailed.with_name("one.jsonl.gz").read_bytes()
+    mailed.with_name("cut.gz").write_bytes(packed[: len(packed) // 2])
+    mailed.with_name("text").write_text("text\n")
+    for arguments, said in UNFIT:
+        assert placed(*arguments) == 2
+        assert said in placed.err
+        assert placed.err.count("\n") == 1
+    assert not mailed.with_name("x").exists()
 
 
 def test_a_ledger_that_is_gone_is_found_by_a_checkpoint_that_was_kept(placed: Ran, owner: psycopg.Connection) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,3 +99,11 @@ def test_every_fact_is_read_by_another_implementation_unchanged(name: str) -> No
     assert {**read.get_attributes(), "time": ours["time"]} == {k: v for k, v in ours.items() if k != "data"}
     assert read.get_time() == datetime.fromisoformat(ours["time"])
     assert json.loads(format_.write(read)) == ours
+
+
+def test_the_page_of_formats_tells_every_attribute_and_no_other() -> None:
+    facts = registered(), licensed(), listed("2020-01-01", basis=[2]), complained(summary="催收")
+    events = [cloud_event(each, LOG, {2: "an-id"}) for each in given(*facts).history]
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `([a-z]+)` \|", page.split("## CloudEvents")[1].split("\n## ")[0], re.MULTILINE)
+    assert sorted(told) == sorted({name for event in events for name in event})
