@@ -36,7 +36,6 @@ from domain.events import (
     GateDecided,
     InspectionDrawn,
     InspectionHeld,
-    InterviewHeld,
     LicenceAnnulled,
     LicenceCancelled,
     LicenceGranted,
@@ -52,6 +51,7 @@ from domain.events import (
     PenaltyPublicised,
     RectificationConfirmed,
     RectificationOrdered,
+    RulebookAdopted,
 )
 from domain.identifiers import instant_text
 from domain.recorded import Recorded
@@ -88,7 +88,7 @@ class ObjectType:
     """The qualifier of the event's own object."""
 
     def id(self, *values: str) -> str:
-        return ":".join((self.own.replace(" ", "-"), *values))
+        return ":".join((self.own, *values))
 
     @property
     def columns(self) -> tuple[Attribute, ...]:
@@ -187,6 +187,9 @@ DECISION: Final = ObjectType(
     GateDecided,
     "decision",
 )
+RULEBOOK: Final = ObjectType(
+    "Rulebook", _texts("version"), _texts("inForceFrom", "sha256"), (), RulebookAdopted, "rulebook"
+)
 DRAW: Final = ObjectType(
     "Draw",
     _texts("drawId"),
@@ -196,7 +199,7 @@ DRAW: Final = ObjectType(
     "draw",
 )
 OBJECT_TYPES: Final = (
-    ENTERPRISE, LICENCE, NUMBER, ACCESS, COMPLAINT, CASE, PENALTY, ENTRY, DECISION, ORDER, EXPOSURE, INSPECTION, DRAW,
+    ENTERPRISE, LICENCE, NUMBER, ACCESS, COMPLAINT, CASE, PENALTY, ENTRY, DECISION, ORDER, EXPOSURE, INSPECTION, DRAW, RULEBOOK,
 )  # fmt: skip
 
 STATUSES: Final[dict[type[Event], str]] = {
@@ -246,6 +249,8 @@ _REFERENCES: Final = (
     Reference(("inspection_id",), INSPECTION, "inspection before"),
     Reference(("decision_id",), DECISION, "decision before"),
     Reference(("draw_id",), DRAW, "draw before"),
+    Reference(("version",), RULEBOOK),
+    Reference(("rulebook",), RULEBOOK, "rulebook applied"),
 )
 """The first that an event has names its own object; where it has none, that is the enterprise."""
 
@@ -266,6 +271,7 @@ LINKS: Final[dict[tuple[ObjectType, ObjectType], str]] = {
     (ENTRY, ENTERPRISE): "entry of",
     (DECISION, ENTERPRISE): "decision about",
     (DECISION, NUMBER): "decision on number",
+    (DECISION, RULEBOOK): "decided under",
     (ORDER, ENTERPRISE): "order to",
     (ORDER, INSPECTION): "follows",
     (EXPOSURE, ENTERPRISE): "exposure of",
@@ -287,10 +293,11 @@ class Named(NamedTuple):
     type: ObjectType
     key: tuple[str, ...]
     role: str
+    id: str
 
-    @property
-    def id(self) -> str:
-        return self.type.id(*self.key)
+    @classmethod
+    def of(cls, type_: ObjectType, key: tuple[str, ...], role: str) -> "Named":
+        return cls(type_, key, role, type_.id(*key))
 
 
 class Change(NamedTuple):
@@ -342,7 +349,10 @@ COMMON: Final = (
     Attribute("historical", BOOLEAN),
 )
 """What every event has."""
-_RENAMED: Final = {(EventVoided, "position"): "voidedPosition", (EventVoided, "type"): "voidedType"}
+_RENAMED: Final[dict[tuple[type[Event], str], str]] = {
+    (EventVoided, "position"): "voidedPosition",
+    (EventVoided, "type"): "voidedType",
+}
 _ASKED: Final = ("carrier", "number")
 """What of a gate's request is an attribute of its decision."""
 
@@ -357,6 +367,7 @@ def event_id(position: int) -> str:
     return f"event:{position}"
 
 
+@cache
 def attributes_of(cls: type[Event]) -> tuple[Attribute, ...]:
     """The attributes of an event type, those that all have first."""
     own = [each.attribute for each in _fields(cls)]
@@ -406,19 +417,19 @@ def _named(recorded: Recorded, number: str | None) -> Iterator[Named]:
     event = recorded.event
     own = _own(event)
     if own:
-        yield Named(own.type, _key(own, event), own.type.own)
+        yield Named.of(own.type, _key(own, event), own.type.own)
     if recorded.uscc:
-        yield Named(ENTERPRISE, (recorded.uscc,), ENTERPRISE.own)
+        yield Named.of(ENTERPRISE, (recorded.uscc,), ENTERPRISE.own)
     for other in _references(type(event)):
         if other is not own and all(key := _key(other, event)):
-            yield Named(other.type, key, other.role)
+            yield Named.of(other.type, key, other.role)
     if isinstance(event, GateDecided):
         number = event.request.get("number")
     if number:
-        yield Named(NUMBER, (number,), "number used")
+        yield Named.of(NUMBER, (number,), "number used")
     if isinstance(event, InspectionDrawn):
         for one in event.drawn:
-            yield Named(ENTERPRISE, (one.uscc,), DRAWN)
+            yield Named.of(ENTERPRISE, (one.uscc,), DRAWN)
 
 
 def _own(event: Event) -> Reference | None:

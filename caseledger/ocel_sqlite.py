@@ -7,10 +7,11 @@ value at a time, which is a unique index. SQLite checks foreign keys only for wh
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -172,15 +173,15 @@ class _Writer:
 
     def _event_table(self, name: str) -> str:
         """The statement that inserts into a type's table, which is made if it is not there."""
-        attributes = attributes_of(EVENTS[name])
         if name not in self._made:
             self._made.add(name)
+            attributes = attributes_of(EVENTS[name])
             self._database.execute(_MAP.format("event"), (name, name))
             self._database.execute(
                 f'CREATE TABLE "event_{name}" (ocel_id TEXT NOT NULL PRIMARY KEY REFERENCES event (ocel_id),'
                 f" ocel_time TIMESTAMP NOT NULL{_declared(attributes)})"
             )
-        return _insert(f"event_{name}", ["ocel_id", "ocel_time", *(each.name for each in attributes)])
+        return _insert_event(name)
 
     def _object_table(self, type_: ObjectType) -> None:
         if type_.name in self._made:
@@ -205,10 +206,11 @@ class _Writer:
         """The credit timelines as known at the end; of days after it was recorded nothing has come about yet."""
         for uscc, timeline in reads.timelines(usccs, upto).items():
             for span in timeline:
-                if span.begins is None or span.begins <= self._last_day:
-                    time = ALWAYS if span.begins is None else time_of(span.begins)
-                    row = (ENTERPRISE.id(uscc), time, span.status.value)
-                    self._rows.add(_change(ENTERPRISE, "creditStatus"), row)
+                id_, status = ENTERPRISE.id(uscc), span.status.value
+                if span.begins is None:
+                    self._rows.add(_set_from_the_beginning(ENTERPRISE, "creditStatus"), (id_, ALWAYS, status))
+                elif span.begins <= self._last_day:
+                    self._rows.add(_change(ENTERPRISE, "creditStatus"), (id_, time_of(span.begins), status))
         self._rows.write(self._database)
 
 
@@ -222,24 +224,42 @@ def _insert(table: str, columns: Iterable[str], conflict: str = "") -> str:
     return f'INSERT INTO "{table}" ({", ".join(map(_quoted, names))}) VALUES ({marks}){conflict}'  # noqa: S608
 
 
+@cache
+def _insert_event(name: str) -> str:
+    attributes = attributes_of(EVENTS[name])
+    return _insert(f"event_{name}", ["ocel_id", "ocel_time", *(each.name for each in attributes)])
+
+
 def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
+@cache
 def _begin(type_: ObjectType) -> str:
     """Inserts what an object's id says of it, once."""
-    names = ["ocel_id", "ocel_time", *(each.name for each in type_.key)]
-    return _insert(f"object_{type_.name}", names, f" ON CONFLICT {_ONE_VALUE} DO NOTHING")
+    return _always(type_, (), type_.key)
 
 
+@cache
 def _fix(type_: ObjectType) -> str:
     """Puts in what an object's first event says of it for good."""
-    names = ["ocel_id", "ocel_time", *(each.name for each in (*type_.key, *type_.fixed))]
-    fixed = ", ".join(f'"{each.name}" = excluded."{each.name}"' for each in type_.fixed)
-    then = f"UPDATE SET {fixed}" if fixed else "NOTHING"
+    return _always(type_, type_.fixed, type_.key)
+
+
+@cache
+def _set_from_the_beginning(type_: ObjectType, attribute: str) -> str:
+    return _always(type_, (Attribute(attribute),))
+
+
+def _always(type_: ObjectType, replaced: Sequence[Attribute], kept: Sequence[Attribute] = ()) -> str:
+    """Writes into an object's one row of what it has from its beginning; `kept` is what is there already."""
+    names = ["ocel_id", "ocel_time", *(each.name for each in (*kept, *replaced))]
+    values = ", ".join(f'"{each.name}" = excluded."{each.name}"' for each in replaced)
+    then = f"UPDATE SET {values}" if values else "NOTHING"
     return _insert(f"object_{type_.name}", names, f" ON CONFLICT {_ONE_VALUE} DO {then}")
 
 
+@cache
 def _change(type_: ObjectType, attribute: str) -> str:
     return (
         f'INSERT INTO "object_{type_.name}" (ocel_id, ocel_time, ocel_changed_field, "{attribute}")'  # noqa: S608
