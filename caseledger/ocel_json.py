@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 ADVANCED_BY: Final = 1_000
-"""Events and objects of which the progress is told together."""
+"""Events of which the progress is told together."""
 _TYPES: Final = {"TEXT": "string", "TIMESTAMP": "time", "INTEGER": "integer", "REAL": "float", "BOOLEAN": "boolean"}
 _FIXED: Final = ("ocel_id", "ocel_time", "ocel_changed_field")
 _encode: Final = msgspec.json.Encoder().encode
@@ -22,13 +22,13 @@ Columns = dict[str, str]
 
 
 def write_ocel_json(log: Path, out: BinaryIO, progress: Callable[[int], None] = lambda done: None) -> None:
-    """Writes the log of an OCEL 2.0 database as JSON; `progress` is told of events and objects that were written."""
+    """Writes the log of an OCEL 2.0 database as JSON; `progress` is told of events that were written."""
     with closing(sqlite3.connect(f"{log.resolve().as_uri()}?mode=ro", uri=True)) as database:
         database.execute("PRAGMA cache_size = -32768")
         events, objects = _types(database, "event"), _types(database, "object")
         out.write(b'{"eventTypes":' + _described(events) + b',\n"objectTypes":' + _described(objects))
         _array(out, "events", _events(database, events), progress)
-        _array(out, "objects", _objects(database, objects), progress)
+        _array(out, "objects", _objects(database, objects))
         out.write(b"}\n")
 
 
@@ -51,7 +51,9 @@ def _described(types: Mapping[str, Columns]) -> bytes:
     )
 
 
-def _array(out: BinaryIO, name: str, elements: Iterator[Mapping[str, Any]], progress: Callable[[int], None]) -> None:
+def _array(
+    out: BinaryIO, name: str, elements: Iterator[Mapping[str, Any]], progress: Callable[[int], None] = lambda done: None
+) -> None:
     out.write(b',\n"' + name.encode() + b'":[')
     written = 0
     for written, element in enumerate(elements, 1):

@@ -7,7 +7,7 @@ value at a time, which is a unique index. SQLite checks foreign keys only for wh
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
@@ -39,8 +39,8 @@ from domain.complaints import attribution, candidates
 from domain.events import EVENTS, ComplaintReceived
 from domain.facts import Facts
 from domain.identifiers import legal_date_of
+from ledger.entries import Kept, kept_entries
 from ledger.migrations import Pool
-from ledger.passages import Passed, passage
 from ledger.streams import Streams
 from ledger.verify import Progress
 from projections.reads import Reads
@@ -77,11 +77,18 @@ class _Rows:
 
 
 def write_ocel(
-    pool: Pool, streams: Streams, out: Path, after: int, upto: int, progress: Progress = lambda done, of: None
+    pool: Pool,
+    streams: Streams,
+    out: Path,
+    after: int,
+    upto: int,
+    progress: Progress = lambda done, of: None,
+    without: Collection[str] = (),
 ) -> Counts:
-    """Writes the events with after < position ≤ upto into a new database. Raises UnreadableEntry, OSError, sqlite3.Error.
+    """Writes the events with after < position ≤ upto into a database, which is new or empty.
 
-    Credit statuses are those of the read model `credit_changes`, which must have come to `upto`.
+    Credit statuses are those of the read model `credit_changes`, which must have come to `upto`, but for the enterprises
+    of `without`. Raises UnreadableEntry, sqlite3.Error, and psycopg.Error when the ledger's database is away.
     """
     with closing(sqlite3.connect(out, isolation_level=None)) as database:
         # What fails is written anew, so nothing has to be rolled back.
@@ -89,10 +96,10 @@ def write_ocel(
         database.executescript(_SCHEMA)
         database.execute("BEGIN")
         writer = _Writer(database, streams)
-        for part in passage(pool, after, upto):
+        for part in kept_entries(pool, after, upto):
             writer.write(part)
             progress(len(part), upto - after)
-        writer.finish(Reads(pool), upto)
+        writer.finish(Reads(pool), upto, frozenset(without))
         database.execute("COMMIT")
         return counts(database)._replace(voided=writer.voided)
 
@@ -113,26 +120,26 @@ class _Writer:
         self._seen: set[str] = set()
         self._last_day = date.min
 
-    def write(self, part: list[Passed]) -> None:
+    def write(self, part: list[Kept]) -> None:
         numbers = self._numbers(part)
-        for passed in part:
-            if passed.voided_by is None:
-                self._event(told(passed.recorded, numbers.get(passed.recorded.position)))
+        for kept in part:
+            if kept.voided_by is None:
+                self._event(told(kept.recorded, numbers.get(kept.recorded.position)))
             else:
                 self.voided += 1
         self._rows.write(self._database)
         self._seen.clear()
         self._last_day = legal_date_of(part[-1].recorded.recorded_at)
 
-    def finish(self, reads: Reads, upto: int) -> None:
+    def finish(self, reads: Reads, upto: int, without: Collection[str]) -> None:
         """Writes what rests on more than one event: bases of list entries, and credit statuses."""
         if ENTERPRISE.name in self._made:
             for usccs in self._enterprises():
-                self._statuses(reads, usccs, upto)
+                self._statuses(reads, [uscc for uscc in usccs if uscc not in without], upto)
         for statement in _BASES:
             self._database.execute(statement)
 
-    def _numbers(self, part: list[Passed]) -> dict[int, str]:
+    def _numbers(self, part: list[Kept]) -> dict[int, str]:
         """By position, the number by whose filing a complaint belongs to its enterprise (§5)."""
         complaints = [p.recorded for p in part if isinstance(p.recorded.event, ComplaintReceived) and p.recorded.uscc]
         asked = {c.position: (c.event, candidates(c.event)) for c in complaints}  # type: ignore[arg-type]

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from msgspec.structs import replace
 
 from domain.recorded import Recorded
+from ledger.entries import Kept, kept_entries
 from ledger.entry import canonical, data_of
 from ledger.migrations import Pool
-from ledger.passages import Passed, passage
 from ledger.sealing import personal_names
 from ledger.verify import Progress
 from projections.credit import Timeline, loaded
@@ -89,9 +89,9 @@ def write_events(
 ) -> Written:
     """Writes the events with after < position ≤ upto into a new folder. Raises UnreadableEntry, OSError."""
     with Partitions(folder, EVENTS, {"after": after, "upto": upto}) as partitions:
-        for part in passage(pool, after, upto):
-            for passed in part:
-                partitions.add(passed.recorded.recorded_at, _event(passed))
+        for part in kept_entries(pool, after, upto):
+            for kept in part:
+                partitions.add(kept.recorded.recorded_at, _event(kept))
             progress(len(part), upto - after)
         return partitions.written
 
@@ -118,8 +118,8 @@ class Known(NamedTuple):
     timeline: Timeline
 
 
-def _event(passed: Passed) -> Row:
-    recorded = passed.recorded
+def _event(kept: Kept) -> Row:
+    recorded = kept.recorded
     data = shown(recorded)
     return (
         recorded.position,
@@ -131,7 +131,7 @@ def _event(passed: Passed) -> Row:
         recorded.recorded_at,
         recorded.recorded_by,
         recorded.historical,
-        passed.voided_by,
+        kept.voided_by,
         *(data.get(name) for name in _OF_DATA),
         canonical(data).decode(),
     )

@@ -136,15 +136,10 @@ class UnreadableEntry(Exception):
 
 def read_entry(found: DCBSequencedEvent) -> Recorded:
     """The recorded event of an entry of the log. Raises UnreadableEntry."""
-    return opened_at(found.position, found.event.data)
-
-
-def opened_at(position: int, entry: bytes) -> Recorded:
-    """The recorded event that the entry at a position states. Raises UnreadableEntry."""
     try:
-        return opened(entry)
+        return opened(found.event.data)
     except (msgspec.MsgspecError, UnknownVersion, KeyError, ValueError, TypeError) as fault:
-        raise UnreadableEntry(position, type(fault).__name__) from None
+        raise UnreadableEntry(found.position, type(fault).__name__) from None
 
 
 def _event(read: _Entry) -> Event:
