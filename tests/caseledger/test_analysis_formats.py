@@ -51,9 +51,9 @@ def test_both_files_of_a_log_are_summed_up_alike_and_read_by_r4pm(recorded: Ran,
 
 def test_the_credit_statuses_of_what_was_just_recorded_are_in_it(recorded: Ran, tmp_path: Path) -> None:
     assert recorded.json("export", "--format", "parquet", "--out", "out")["creditSpans"] == 4
-    rows = duckdb.sql(f"SELECT DISTINCT status FROM '{tmp_path}/out/credit_timelines/*/*.parquet'").fetchall()
+    rows = duckdb.execute(f"SELECT DISTINCT status FROM '{tmp_path}/out/credit_timelines/*/*.parquet'").fetchall()
     assert sorted(rows) == [("GOOD",), ("UNKNOWN",)]
-    assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path}/out/events/*/*.parquet'").fetchall() == [(6,)]
+    assert duckdb.execute(f"SELECT count(*) FROM '{tmp_path}/out/events/*/*.parquet'").fetchall() == [(6,)]
 
 
 @pytest.mark.parametrize("name", ["ocel-sqlite", "ocel-json", "parquet"])
