@@ -63,6 +63,8 @@ ACROSS, DOWN = 250, 52
 LEFT, TOP, PADDING = 130, 78, 12
 _BESIDE: Final = (0, 10, -10, 15)
 """How far arrows that join the same two boxes are from the middle of them."""
+_ALONG: Final = (0.72, 0.5, 0.6, 0.4, 0.8, 0.3, 0.65, 0.55, 0.45, 0.86, 0.2)
+"""Where on an arrow its figure may stand, best first."""
 _SHORT: Final = {"GateDecided": "准入等决定"}
 FONT: Final = "system-ui, 'Noto Sans CJK SC', 'Microsoft YaHei', sans-serif"
 
@@ -88,6 +90,25 @@ class Graph:
 class Place(NamedTuple):
     x: float
     y: float
+
+
+class Curve(NamedTuple):
+    """A cubic Bézier curve."""
+
+    a: Place
+    b: Place
+    c: Place
+    d: Place
+
+    @property
+    def path(self) -> str:
+        return f"M{self.a.x:g} {self.a.y:g}C" + " ".join(f"{each.x:g} {each.y:g}" for each in self[1:])
+
+    def at(self, along: float) -> Place:
+        left = 1 - along
+        shares = (left**3, 3 * along * left**2, 3 * along**2 * left, along**3)
+        x, y = (sum(share * each[axis] for share, each in zip(shares, self, strict=True)) for axis in (0, 1))
+        return Place(round(x, 1), round(y, 1))
 
 
 def graph_of(database: sqlite3.Connection) -> Graph:
@@ -175,6 +196,7 @@ def draw(graph: Graph) -> str:
         *_lanes(layout),
         *_arrows(graph, layout),
         *_boxes(graph, layout),
+        *_figures(graph, layout),
         "</svg>\n",
     ]
     return "\n".join(parts)
@@ -213,56 +235,58 @@ def _arrows(graph: Graph, layout: Layout) -> Iterator[str]:
             f'<marker id="{lane.type.own}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
             f'markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0 8 4 0 8z" fill="{lane.colour}"/></marker>'
         )
-    between = Counter[frozenset[str]]()
-    labels = []
-    for edge in sorted(graph.edges):
-        pair = frozenset((edge.source, edge.target))
-        lane = next(lane for lane in LANES if lane.type.name == edge.type)
-        path, label = _path(layout, edge, between[pair])
-        between[pair] += 1
+    for edge, lane, curve in _curves(graph, layout):
         thick = 1 + math.log10(edge.times) * 1.5
         yield (
-            f'<path d="{path}" fill="none" stroke="{lane.colour}" stroke-width="{thick:.1f}" '
+            f'<path d="{curve.path}" fill="none" stroke="{lane.colour}" stroke-width="{thick:.1f}" '
             f'marker-end="url(#{lane.type.own})" opacity="0.85"/>'
         )
-        labels.append(_text(label.x, label.y, str(edge.times), 12, lane.colour, "700", halo=True))
-    yield from labels
 
 
-def _path(layout: Layout, edge: Edge, beside: int) -> tuple[str, Place]:
-    """The way of an arrow, and where its figure stands. `beside`: arrows that join the two already."""
+def _figures(graph: Graph, layout: Layout) -> Iterator[str]:
+    """The figure of each arrow, where it lies on no box and on no other figure."""
+    taken: list[Place] = []
+    for edge, lane, curve in _curves(graph, layout):
+        places = [curve.at(along) for along in _ALONG]
+        place = next((each for each in places if _is_free(each, layout, taken)), places[0])
+        taken.append(place)
+        shift = 4 * len(str(edge.times))
+        yield _text(place.x - shift, place.y + 4, str(edge.times), 12, lane.colour, "700", halo=True)
+
+
+def _is_free(place: Place, layout: Layout, taken: Sequence[Place]) -> bool:
+    return not any(
+        box.x - 9 < place.x < box.x + WIDTH + 9 and box.y - 7 < place.y < box.y + HEIGHT + 7
+        for box in layout.places.values()
+    ) and not any(abs(other.x - place.x) < 18 and abs(other.y - place.y) < 14 for other in taken)
+
+
+def _curves(graph: Graph, layout: Layout) -> Iterator[tuple[Edge, Lane, Curve]]:
+    between = Counter[frozenset[str]]()
+    lanes = {lane.type.name: lane for lane in LANES}
+    for edge in sorted(graph.edges):
+        pair = frozenset((edge.source, edge.target))
+        yield edge, lanes[edge.type], _curve(layout, edge, _BESIDE[between[pair] % len(_BESIDE)])
+        between[pair] += 1
+
+
+def _curve(layout: Layout, edge: Edge, away: float) -> Curve:
+    """The way of an arrow, so far away from the middle of its boxes."""
     begin, end = layout.places[edge.source], layout.places[edge.target]
-    away = _BESIDE[beside % len(_BESIDE)]
+    rank = layout.ranks[edge.target] - layout.ranks[edge.source]
     if edge.source == edge.target:
         x, y = begin.x + WIDTH - 40 - 3 * away, begin.y
-        return f"M{x:g} {y:g}C{x:g} {y - 22:g} {x + 30:g} {y - 22:g} {x + 30:g} {y:g}", Place(x + 11, y - 8)
-    rank = layout.ranks[edge.target] - layout.ranks[edge.source]
+        return Curve(Place(x, y), Place(x, y - 22), Place(x + 30, y - 22), Place(x + 30, y))
     if rank > 0:
-        return _curve(
-            Place(begin.x + WIDTH, begin.y + HEIGHT / 2 + away), Place(end.x, end.y + HEIGHT / 2 + away), rank, beside
-        )
-    if rank < 0:
-        x, y = begin.x + 30 + away, begin.y + (HEIGHT if end.y >= begin.y else 0)
-        to = Place(end.x + WIDTH - 30 - away, end.y + (0 if end.y > begin.y else HEIGHT))
-        middle = (y + to.y) / 2
-        return f"M{x:g} {y:g}C{x:g} {middle:g} {to.x:g} {middle:g} {to.x:g} {to.y:g}", Place((x + to.x) / 2, middle)
-    x = begin.x + WIDTH / 2 + away
-    y, to_y = (begin.y + HEIGHT, end.y) if end.y > begin.y else (begin.y, end.y + HEIGHT)
-    return f"M{x:g} {y:g}L{x:g} {to_y:g}", Place(x + 5, (y + to_y) / 2 + 4)
-
-
-def _curve(begin: Place, end: Place, rank: int, beside: int) -> tuple[str, Place]:
-    """Rightwards. The figures of arrows beside each other stand one after another, of steep ones near the end."""
-    bend = (ACROSS - WIDTH) * 0.9 + (rank - 1) * 30
-    path = f"M{begin.x:g} {begin.y:g}C{begin.x + bend:g} {begin.y:g} {end.x - bend:g} {end.y:g} {end.x:g} {end.y:g}"
-    at = (0.72 if rank == 1 and abs(begin.y - end.y) > HEIGHT else 0.5) - 0.08 * beside
-    x = _bezier(begin.x, begin.x + bend, end.x - bend, end.x, at)
-    return path, Place(x - 4, _bezier(begin.y, begin.y, end.y, end.y, at) + 4)
-
-
-def _bezier(a: float, b: float, c: float, d: float, at: float) -> float:
-    left = 1 - at
-    return round(a * left**3 + 3 * b * at * left**2 + 3 * c * at**2 * left + d * at**3, 1)
+        x, y, to_x, to_y = begin.x + WIDTH, begin.y + HEIGHT / 2 + away, end.x, end.y + HEIGHT / 2 + away
+        bend = (ACROSS - WIDTH) * 0.9 + (rank - 1) * 30
+        return Curve(Place(x, y), Place(x + bend, y), Place(to_x - bend, to_y), Place(to_x, to_y))
+    down = end.y > begin.y
+    y, to_y = begin.y + (HEIGHT if down or end.y == begin.y else 0), end.y + (0 if down else HEIGHT)
+    x = begin.x + (WIDTH / 2 if rank == 0 else 30) + away
+    to_x = x if rank == 0 else end.x + WIDTH - 30 - away
+    middle = (y + to_y) / 2
+    return Curve(Place(x, y), Place(x, middle), Place(to_x, middle), Place(to_x, to_y))
 
 
 def _text(x: float, y: float, text: str, size: int, colour: str, weight: str = "400", halo: bool = False) -> str:

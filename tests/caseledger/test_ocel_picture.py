@@ -15,7 +15,7 @@ import r4pm
 from r4pm import bindings
 
 from caseledger.ocel import LINKS, OBJECT_TYPES, RESTS_ON
-from caseledger.ocel_picture import LANES, Edge, Graph, Layout, draw, graph_of, ranks
+from caseledger.ocel_picture import HEIGHT, LANES, WIDTH, Edge, Graph, Layout, Place, draw, graph_of, ranks
 from ocel_logs import Log, exported
 from running import System
 
@@ -62,6 +62,20 @@ def test_boxes_lie_within_the_picture_and_none_on_another(graph: Graph) -> None:
     layout = Layout(graph)
     assert len({(place.x, place.y) for place in layout.places.values()}) == len(graph.lanes)
     assert all(0 < p.x < layout.width and 0 < p.y < layout.height for p in layout.places.values())
+
+
+def test_figures_lie_on_no_box_and_on_no_other_figure(graph: Graph) -> None:
+    layout = Layout(graph)
+    root = ET.fromstring(draw(graph))  # noqa: S314  # our own
+    figures = [
+        Place(float(e.attrib["x"]), float(e.attrib["y"])) for e in root.iter(f"{SVG}text") if "stroke" in e.attrib
+    ]
+    assert len(figures) == len(graph.edges)
+    for number, each in enumerate(figures):
+        assert not any(
+            box.x < each.x < box.x + WIDTH and box.y < each.y - 4 < box.y + HEIGHT for box in layout.places.values()
+        )
+        assert not any(abs(o.x - each.x) < 9 and abs(o.y - each.y) < 12 for o in figures[:number])
 
 
 def test_it_is_well_formed_and_says_what_it_is(graph: Graph) -> None:
