@@ -19,6 +19,7 @@ from ocel_logs import Log, exported
 from running import System
 
 TEXT: Final = {"type": "string"}
+INSTANT: Final = {"type": "string", "format": "date-time"}
 
 
 def objects(required: str, optional: str = "", **members: Any) -> dict[str, Any]:
@@ -37,10 +38,17 @@ SCHEMA: Final = {
         "eventTypes": TYPES,
         "objectTypes": TYPES,
         "events": objects(
-            "id type time", "attributes relationships", attributes=objects("name value"), relationships=RELATIONS
+            "id type time",
+            "attributes relationships",
+            time=INSTANT,
+            attributes=objects("name value"),
+            relationships=RELATIONS,
         ),
         "objects": objects(
-            "id type", "attributes relationships", attributes=objects("name value time"), relationships=RELATIONS
+            "id type",
+            "attributes relationships",
+            attributes=objects("name value time", time=INSTANT),
+            relationships=RELATIONS,
         ),
     },
 }
