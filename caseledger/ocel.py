@@ -61,6 +61,8 @@ from ledger.sealing import personal_names
 SHANGHAI: Final = timezone(timedelta(hours=8))
 ALWAYS: Final = "1970-01-01T00:00:00.000000Z"
 """The time of what an object has from its beginning to its end (OCEL 2.0 §4)."""
+FIRST_DAY: Final = date(1970, 1, 1)
+"""Of that time: what was so before is so from it on."""
 
 STRING, TIME, INTEGER, FLOAT, BOOLEAN = "string", "time", "integer", "float", "boolean"
 

@@ -113,7 +113,7 @@ class Curve(NamedTuple):
 
 def graph_of(database: sqlite3.Connection) -> Graph:
     """The directly-follows graph of the objects that have a lane."""
-    types = [name for (name,) in database.execute("SELECT ocel_type FROM event_map_type ORDER BY rowid")]
+    types = [name.replace('"', '""') for (name,) in database.execute("SELECT ocel_type_map FROM event_map_type")]
     times = " UNION ALL ".join(f'SELECT ocel_id, ocel_time FROM "event_{name}"' for name in types)  # noqa: S608
     drawn = {lane.type.name for lane in LANES}
     edges = [Edge(*row) for row in database.execute(_EDGES.format(times=times)) if row[0] in drawn] if types else []
@@ -315,11 +315,16 @@ def main(
     out: Annotated[Path, typer.Option(help="The picture, an SVG file.")],
 ) -> None:
     """Draws how events of a log follow on each other."""
-    if not log.exists():
-        note(f"{log} is not there: make it by `caseledger export --format ocel-sqlite`.")
-        raise typer.Exit(2)
-    with closing(sqlite3.connect(f"{log.resolve().as_uri()}?mode=ro", uri=True)) as database:
-        out.write_text(draw(graph_of(database)), encoding="utf-8")
+    try:
+        with closing(sqlite3.connect(f"{log.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            picture = draw(graph_of(database))
+        out.write_text(picture, encoding="utf-8")
+    except sqlite3.Error:
+        note(f"{log} is no event log: make one by `caseledger export --format ocel-sqlite --out PATH`.")
+        raise typer.Exit(2) from None
+    except OSError as error:
+        note(f"{out} cannot be written ({error.strerror}): give a place that this user may write.")
+        raise typer.Exit(2) from None
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from caseledger.ocel import (
     BASIS,
     BOOLEAN,
     ENTERPRISE,
+    FIRST_DAY,
     FLOAT,
     INTEGER,
     OBJECT_TYPES,
@@ -214,7 +215,7 @@ class _Writer:
         for uscc, timeline in reads.timelines(usccs, upto).items():
             for span in timeline:
                 id_, status = ENTERPRISE.id(uscc), span.status.value
-                if span.begins is None:
+                if span.begins is None or span.begins <= FIRST_DAY:
                     self._rows.add(_set_from_the_beginning(ENTERPRISE, "creditStatus"), (id_, ALWAYS, status))
                 elif span.begins <= self._last_day:
                     self._rows.add(_change(ENTERPRISE, "creditStatus"), (id_, time_of(span.begins), status))

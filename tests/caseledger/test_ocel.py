@@ -156,13 +156,18 @@ def test_an_enterprise_has_its_credit_status_by_dates(log: Log) -> None:
     ]
 
 
-def test_a_status_of_days_to_come_has_not_come_about(database: str, tmp_path: Any) -> None:
+def test_statuses_are_those_from_the_first_day_of_the_standard_to_that_of_the_last_entry(
+    database: str, tmp_path: Any
+) -> None:
     with started(database) as system:
         system.clock.now = datetime.now(UTC)
-        system.known(registered("2019-01-01"), interviewed(str(legal_date_of(system.clock.now))))
-        found = history(exported(system, tmp_path / "log.sqlite"), "Enterprise", ENTERPRISE, "creditStatus")
+        today = str(legal_date_of(system.clock.now))
+        system.known(registered("2019-01-01"), interviewed(today), registered("1958-05-01", uscc=B))
+        log = exported(system, tmp_path / "log.sqlite")
+        found = history(log, "Enterprise", ENTERPRISE, "creditStatus")
         assert [status for _, status in found] == ["UNKNOWN", "GOOD", "WATCH"]
         assert [span["status"] for span in _timeline(system)] == ["UNKNOWN", "GOOD", "WATCH", "GOOD"]
+        assert history(log, "Enterprise", f"enterprise:{B}", "creditStatus") == [(ALWAYS, "GOOD")]
 
 
 def _timeline(system: System) -> Any:

@@ -8,14 +8,15 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import r4pm
+import typer
 from r4pm import bindings
 
 from caseledger.ocel import LINKS, OBJECT_TYPES, RESTS_ON
-from caseledger.ocel_picture import HEIGHT, LANES, WIDTH, Edge, Graph, Layout, Place, draw, graph_of, ranks
+from caseledger.ocel_picture import HEIGHT, LANES, WIDTH, Edge, Graph, Layout, Place, draw, graph_of, main, ranks
 from ocel_logs import Log, exported
 from running import System
 
@@ -97,16 +98,33 @@ def test_a_log_without_events_gives_an_empty_picture(told: System, tmp_path: Pat
     assert ET.fromstring(draw(graph_of(empty.database))).tag == f"{SVG}svg"  # noqa: S314  # our own
 
 
-def test_the_command_draws_a_file_and_says_what_is_missing(log: Log, tmp_path: Path) -> None:
-    def ran(*arguments: str) -> Any:
-        command = [sys.executable, "-m", "caseledger.ocel_picture", *arguments, "--out", str(tmp_path / "out.svg")]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+def test_the_command_draws_a_file(log: Log, tmp_path: Path) -> None:
+    out = tmp_path / "out.svg"
+    subprocess.run([sys.executable, "-m", "caseledger.ocel_picture", log.path, "--out", out], check=True)
+    assert out.read_text(encoding="utf-8") == (DOCS / "ocel.svg").read_text(encoding="utf-8")
 
-    assert ran(str(log.path)).returncode == 0
-    assert (tmp_path / "out.svg").read_text(encoding="utf-8") == (DOCS / "ocel.svg").read_text(encoding="utf-8")
-    missing = ran(str(tmp_path / "none.sqlite"))
-    assert missing.returncode == 2
-    assert "is not there" in missing.stderr
+
+@pytest.mark.parametrize("content", [None, b"no database", b""])
+def test_what_is_no_log_is_said_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None
+) -> None:
+    wrong = tmp_path / "wrong.sqlite"
+    if content is not None:
+        wrong.write_bytes(content)
+    with pytest.raises(typer.Exit) as ended:
+        main(wrong, tmp_path / "out.svg")
+    assert ended.value.exit_code == 2
+    assert capsys.readouterr().err == (
+        f"{wrong} is no event log: make one by `caseledger export --format ocel-sqlite --out PATH`.\n"
+    )
+
+
+def test_a_picture_that_cannot_be_written_is_said_in_one_sentence(
+    log: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit):
+        main(log.path, tmp_path / "no" / "such.svg")
+    assert "cannot be written (No such file or directory)" in capsys.readouterr().err
 
 
 # ── the page ────────────────────────────────────────────────────────────────────────────────────────────────────
