@@ -14,7 +14,8 @@ from caseledger.parquet import EVENTS, TIMELINES, write_events, write_timelines
 from domain.vocabulary import CreditStatus
 from running import System
 
-PAGE: Final = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8").partition("## Parquet")[2]
+_DOCS: Final = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+PAGE: Final = _DOCS.partition("\n## Parquet\n")[2].partition("\n## ")[0]
 BLOCKS: Final = re.findall(r"^```(sql|text)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 QUERIES: Final = [text for kind, text in BLOCKS if kind == "sql"]
 SHOWN: Final = [text for kind, text in BLOCKS if kind == "text"]
