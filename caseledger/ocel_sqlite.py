@@ -142,13 +142,16 @@ class _Writer:
 
     def _numbers(self, part: list[Kept]) -> dict[int, str]:
         """By position, the number by whose filing a complaint belongs to its enterprise (§5)."""
-        complaints = [p.recorded for p in part if isinstance(p.recorded.event, ComplaintReceived) and p.recorded.uscc]
-        asked = {c.position: (c.event, candidates(c.event)) for c in complaints}  # type: ignore[arg-type]
-        tags = {tag for _, found in asked.values() for tag in found}
+        asked = {
+            kept.recorded.position: (event, candidates(event))
+            for kept in part
+            if isinstance(event := kept.recorded.event, ComplaintReceived) and kept.recorded.uscc
+        }
+        tags = {tag for _, own in asked.values() for tag in own}
         _, folds = self._streams.read(tags) if tags else (0, dict[str, Facts]())
         found = {}
         for position, (event, own) in asked.items():
-            belongs = attribution(event, [folds[tag] for tag in own], position - 1)  # type: ignore[arg-type]
+            belongs = attribution(event, [folds[tag] for tag in own], position - 1)
             if belongs and belongs.filing:
                 found[position] = belongs.filing.filed.event.number
         return found
