@@ -16,6 +16,7 @@ from gzip import GzipFile
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, TypeAlias, cast
 
+from caseledger.analysis_formats import ocel_json, ocel_sqlite, parquet
 from caseledger.errors import CannotExport
 from caseledger.export_formats import cloud_events, evidence, evidence_of, facts
 from caseledger.reporting import as_json, counted, note
@@ -54,9 +55,13 @@ class Format(NamedTuple):
 _TAKE: Final = "Another ledger takes it by `caseledger import`."
 _VERIFY: Final = "Verify it with `caseledger verify --evidence`."
 
+_MINING: Final = "How to look into it: docs/ocel.md."
 FORMATS: Final[Mapping[str, Format]] = {
     "jsonl": Format(stream=facts, then=_TAKE),
     "cloudevents": Format(stream=cloud_events, then=_TAKE),
+    "ocel-sqlite": Format(ocel_sqlite, then=_MINING),
+    "ocel-json": Format(ocel_json, then=_MINING),
+    "parquet": Format(parquet, is_folder=True, then="What its columns are: docs/formats.md."),
     "evidence": Format(evidence, is_folder=True, then=_VERIFY),
 }
 """By the name that --format takes."""

@@ -234,7 +234,12 @@ def export(
         str, typer.Option(metavar="PATH", help="A name that is free; - is standard output, for jsonl and cloudevents.")
     ],
     format_: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Format: jsonl, cloudevents, evidence, draw.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="Format: jsonl, cloudevents, ocel-sqlite, ocel-json, parquet, evidence, draw.",
+        ),
     ] = "evidence",
     after: Annotated[int, typer.Option(metavar="POSITION", min=0, help="Only the entries after this position.")] = 0,
     upto: Annotated[

@@ -8,8 +8,10 @@ import pytest
 from caseledger.settings import Settings
 from caseledger.wiring import MIGRATIONS, System, open_system
 from commanding import Ran
+from demonstrated import demonstrated
 from ledger.migrations import Migration
 from processes import Begin, Process
+from running import System as Told
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,3 +79,10 @@ def placed(ran: Ran, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ran
     monkeypatch.setenv("CASELEDGER_SCHEMA", settings.schema)
     monkeypatch.setenv("CASELEDGER_HOME", str(settings.home))
     return ran
+
+
+@pytest.fixture(scope="session")
+def told(database: str) -> Iterator[Told]:
+    """The demonstration's history in a running system; tests only look at it."""
+    with demonstrated(database) as system:
+        yield system
