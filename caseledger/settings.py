@@ -56,6 +56,10 @@ KNOWN: Final = (
     "CASELEDGER_LIMIT_RATE",
     "CASELEDGER_LIMIT_PUBLIC_RATE",
     "CASELEDGER_LIMIT_CONNECTIONS",
+    "CASELEDGER_WEBHOOK_ADDRESSES",
+    "CASELEDGER_WEBHOOK_SECONDS",
+    "CASELEDGER_WEBHOOK_AT_ONCE",
+    "CASELEDGER_WEBHOOK_DAYS",
 )
 """The names that may be set."""
 
@@ -70,6 +74,8 @@ MOST: Final = 100_000
 MOST_BYTES: Final = 1_000_000_000
 MOST_COST: Final = 1_000_000_000
 DOCUMENTS: Final = ("any", "only")
+ADDRESSES: Final = ("public", "any")
+MOST_DAYS: Final = 365
 _ORIGIN: Final = re.compile(r"\*|https?://[^\s/,]{1,253}")
 _SECONDS: Final = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?")
 _ISSUER: Final = re.compile(r"(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)(/[^\s?#]*)?")
@@ -94,6 +100,20 @@ class Limits:
     public_rate: int = 500
     """Requests a second of one address without a key."""
     connections: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """How webhooks are sent to."""
+
+    private: bool = False
+    """Whether http, and addresses that are not of the Internet at large, will do."""
+    seconds: float = 10.0
+    """Longest time of an attempt."""
+    at_once: int = 8
+    """Attempts at one receiver at the same time."""
+    days: int = 3
+    """For how long an attempt that fails is made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +157,7 @@ class Settings:
     origins: tuple[str, ...] = ()
     """Whose pages may read answers in a browser; `*` for all."""
     limits: Limits = Limits()
+    hooks: Hooks = Hooks()
 
     @property
     def master_key(self) -> KeyPlace:
@@ -189,6 +210,7 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
         trusted_only=_documents(named.get("CASELEDGER_DOCUMENTS") or DOCUMENTS[0]) == "only",
         origins=_origins(named.get("CASELEDGER_CORS_ORIGINS") or ""),
         limits=_limits(named),
+        hooks=_hooks(named),
     )
 
 
@@ -204,6 +226,21 @@ def _limits(named: Mapping[str, str]) -> Limits:
         rate=_number("CASELEDGER_LIMIT_RATE", named, usual.rate),
         public_rate=_number("CASELEDGER_LIMIT_PUBLIC_RATE", named, usual.public_rate),
         connections=_number("CASELEDGER_LIMIT_CONNECTIONS", named, usual.connections),
+    )
+
+
+def _hooks(named: Mapping[str, str]) -> Hooks:
+    usual, addresses = Hooks(), named.get("CASELEDGER_WEBHOOK_ADDRESSES") or ADDRESSES[0]
+    if addresses not in ADDRESSES:
+        raise SettingsError(
+            "CASELEDGER_WEBHOOK_ADDRESSES is public: https to addresses of the Internet at large; or any: then http, this "
+            f"machine and private networks too; got {shown(addresses)}."
+        )
+    return Hooks(
+        private=addresses == "any",
+        seconds=_seconds("CASELEDGER_WEBHOOK_SECONDS", named, usual.seconds),
+        at_once=_number("CASELEDGER_WEBHOOK_AT_ONCE", named, usual.at_once, 100),
+        days=_number("CASELEDGER_WEBHOOK_DAYS", named, usual.days, MOST_DAYS),
     )
 
 

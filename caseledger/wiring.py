@@ -27,7 +27,8 @@ from ledger.read_log import READ_LOG_MIGRATIONS, ReadLog
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
 from ledger.snapshots import Snapshots
-from ledger.tree import CutTree, LedgerTree, WrongKey, check_tree, signer_at
+from ledger.tree import CutTree, LedgerTree, WrongKey, check_tree, signer_at, verifier_of
+from ledger.webhooks import WEBHOOK_MIGRATIONS
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
@@ -39,6 +40,7 @@ MIGRATIONS: Final = (
     + IMPORT_MIGRATIONS
     + PROJECTION_MIGRATIONS
     + CREDENTIAL_MIGRATIONS
+    + WEBHOOK_MIGRATIONS
 )
 OLDEST_SERVER: Final = 15
 GARBAGE: Final = 50_000
@@ -61,6 +63,14 @@ class System:
     runner: Runner
     read_log: ReadLog
     credential_keys: CredentialKeys
+
+    @property
+    def log_name(self) -> str:
+        """What the ledger is called in its checkpoints, and as the source of its events."""
+        with self.pool.connection() as database:
+            verifier = verifier_of(database)
+        assert verifier  # every ledger that was opened has a key
+        return verifier.name
 
 
 @contextmanager

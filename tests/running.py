@@ -45,12 +45,18 @@ from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
 from ledger.tree import LedgerTree, Proofs
 from ledger.trust import Trust
+from ledger.webhooks import WEBHOOK_MIGRATIONS
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
 
 MIGRATIONS: Final = (
-    LEDGER_MIGRATIONS + KEY_MIGRATIONS + READ_LOG_MIGRATIONS + PROJECTION_MIGRATIONS + CREDENTIAL_MIGRATIONS
+    LEDGER_MIGRATIONS
+    + KEY_MIGRATIONS
+    + READ_LOG_MIGRATIONS
+    + PROJECTION_MIGRATIONS
+    + CREDENTIAL_MIGRATIONS
+    + WEBHOOK_MIGRATIONS
 )
 PUBLIC_URL: Final = "https://ledger.example"
 ADOPTED: Final = 4
