@@ -238,8 +238,9 @@ class Delivering:
                 return
             outcome = await self._sent(receiver, to, due, began)
             now = self._sources.clock()
+            is_back = receiver.heard(due.lane, outcome.result, now)
             self._deliveries.keep(due, outcome, began, now, self._sources.chance())
-            if receiver.heard(due.lane, outcome.result, now):
+            if is_back:
                 self._deliveries.try_all(to.id, now)
         finally:
             receiver.under_way.discard(due.id)
