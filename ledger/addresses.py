@@ -18,6 +18,7 @@ LONGEST_URL: Final = 2_000
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _COMPATIBLE: Final = IPv6Network("::/96")
 _PORT: Final = {"http": 80, "https": 443}
+_LAST_PORT: Final = 65_535
 _HOST: Final = re.compile(rb"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 _CONTROL: Final = re.compile(r"[\x00-\x20\x7f\\]")
 
@@ -53,7 +54,11 @@ def target_of(text: str, private: bool) -> Target:
         raise _no_url(text)
     try:
         url = httpx.URL(text)
-        is_url = url.scheme in _PORT and _HOST.fullmatch(url.raw_host) and url.port != 0
+        is_url = (
+            url.scheme in _PORT
+            and _HOST.fullmatch(url.raw_host)
+            and 0 < (443 if url.port is None else url.port) <= _LAST_PORT
+        )
     except (httpx.InvalidURL, UnicodeError, ValueError):
         raise _no_url(text) from None
     if not is_url or url.userinfo or url.fragment:

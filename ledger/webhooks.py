@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from domain import identifiers
 from domain.callers import Caller
@@ -124,6 +124,24 @@ class Made:
 
     webhook: Webhook
     secret: str = field(repr=False)
+
+
+class Counted(NamedTuple):
+    """What of a webhook is measured; `dead` counts what was ever given up."""
+
+    webhook: str
+    position: int
+    delivered: int
+    dead: int
+
+
+def deliveries_by_webhook(pool: Pool) -> list[Counted]:
+    """The counts of those that are not removed, by one look at a short table."""
+    with pool.connection() as database:
+        rows = database.execute(
+            "SELECT id, position, delivered, dead FROM webhooks WHERE state <> 'removed' ORDER BY id"
+        ).fetchall()
+    return [Counted(*row) for row in rows]
 
 
 class Webhooks:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -69,11 +70,13 @@ class Receiver:
     answers: Answers = lambda message: Response(status_code=204)
     got: list[Message] = field(default_factory=list)
     url: str = ""
+    certificate: Path | None = None
+    """A file of its key and certificate, for https."""
     _server: Server | None = None
 
     def __enter__(self) -> "Receiver":
         app = Starlette(routes=[Route("/{path:path}", self._take, methods=["POST", "GET"])])
-        self._server = Server(app).__enter__()
+        self._server = Server(app, certificate=self.certificate).__enter__()
         self.url = f"{self._server.url}/hook"
         return self
 

@@ -119,6 +119,8 @@ class Server:
 
     app: Starlette
     url: str = ""
+    certificate: Path | None = None
+    """A file of its key and certificate, for https."""
     _server: uvicorn.Server | None = None
     _thread: threading.Thread | None = None
 
@@ -131,13 +133,14 @@ class Server:
             log_config=None,
             ws="websockets-sansio",
             ws_per_message_deflate=False,
+            ssl_certfile=self.certificate,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         wait_until(lambda: self._server is not None and self._server.started)
         port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"{'https' if self.certificate else 'http'}://127.0.0.1:{port}"
         return self
 
     def __exit__(self, *_: object) -> None:
