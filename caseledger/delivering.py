@@ -42,8 +42,10 @@ from projections.sight import Sight, draws_seen
 
 POLL_SECONDS: Final = 0.5
 """Longest time after which is seen what nobody told of."""
-EAGER_SECONDS: Final = 0.02
-"""The same for a moment after news: the read models need it to know them."""
+PACE_SECONDS: Final = 0.02
+"""From one look to the next at least: what comes closely together is one look's work, and appends are not slowed by it."""
+GRACE_SECONDS: Final = 2.0
+"""What is under way when delivering stops has so long to come to its end."""
 AWAY: Final = 8
 """A receiver that fails for so many enterprises without a success between is taken to be away."""
 LONGEST_REST: Final = timedelta(minutes=1)
@@ -146,21 +148,39 @@ class Delivering:
         self._database.add_notify_handler(lambda _: None)
         listen(self._database)
         loop, socket = asyncio.get_running_loop(), self._database.fileno()
-        loop.add_reader(socket, self._heard_news)
         try:
             async with self._sending() as tasks:
-                while True:
-                    more = await self._turn(tasks)
-                    eager = more or monotonic() < self._eager_until
-                    await self._rest(EAGER_SECONDS if eager else POLL_SECONDS)
+                await self._turns(tasks, loop, socket)
         finally:
             loop.remove_reader(socket)
+
+    async def _turns(self, tasks: asyncio.TaskGroup, loop: asyncio.AbstractEventLoop, socket: int) -> None:
+        try:
+            while True:
+                more = await self._turn(tasks)
+                await asyncio.sleep(PACE_SECONDS)
+                # For a moment after news: the read models need it to know them.
+                if not more and monotonic() > self._eager_until:
+                    # Only now: as long as nobody reads them, news are told of again and again.
+                    loop.add_reader(socket, self._heard_news, loop, socket)
+                    await self._rest()
+        except asyncio.CancelledError:
+            # What was taken and not kept would be sent again.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GRACE_SECONDS):
+                    while self._is_sending:
+                        await asyncio.sleep(PACE_SECONDS)
+            raise
+
+    @property
+    def _is_sending(self) -> bool:
+        return any(each.under_way for each in self._receivers.values())
 
     async def until_idle(self) -> None:
         """Works until nothing more is to be sent now."""
         async with self._sending() as tasks:
-            while await self._turn(tasks) or any(each.under_way for each in self._receivers.values()):
-                await self._rest(EAGER_SECONDS)
+            while await self._turn(tasks) or self._is_sending:
+                await asyncio.sleep(PACE_SECONDS / 10)
 
     @asynccontextmanager
     async def _sending(self) -> AsyncIterator[asyncio.TaskGroup]:
@@ -173,21 +193,23 @@ class Delivering:
                 await receiver.sender.close()
             self._receivers.clear()
 
-    def _heard_news(self) -> None:
+    def _heard_news(self, loop: asyncio.AbstractEventLoop, socket: int) -> None:
+        loop.remove_reader(socket)
         self._eager_until = monotonic() + POLL_SECONDS
         self._woken.set()
 
-    async def _rest(self, seconds: float) -> None:
+    async def _rest(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(POLL_SECONDS):
                 await self._woken.wait()
         self._woken.clear()
 
     async def _turn(self, tasks: asyncio.TaskGroup) -> bool:
         """Makes deliveries of what is new and begins to send what is due. Says whether there is more to do at once."""
-        now, known = self._sources.clock(), self._sources.known()
+        now = self._sources.clock()
         served = {to.id: to for to in self._deliveries.active(now)}
         await self._keep_receivers(served)
+        known = self._sources.known() if served else 0
         more = False
         for to in served.values():
             if to.position < known:

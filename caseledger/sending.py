@@ -32,6 +32,9 @@ MOST_ADDRESSES: Final = 3
 LONGEST_WAIT: Final = timedelta(days=1)
 """The longest that a receiver may ask to be let alone."""
 CONNECT_SECONDS: Final = 5.0
+KEPT_SECONDS: Final = 2.0
+"""How long a connection is kept for the next message: less than any usual server keeps it, so that none is sent into one that
+is just being closed."""
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +84,9 @@ class Sender:
             trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(limits.seconds, connect=CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=limits.at_once, max_keepalive_connections=limits.at_once),
+            limits=httpx.Limits(
+                max_connections=limits.at_once, max_keepalive_connections=limits.at_once, keepalive_expiry=KEPT_SECONDS
+            ),
         )
 
     async def close(self) -> None:

@@ -10,6 +10,7 @@ def test_an_event_is_pushed(pushing: Pushing) -> None:
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -101,6 +102,21 @@ class Receiver:
     def of(self, uscc: str) -> list[int]:
         """The positions that it got of an enterprise, in the order in which they came."""
         return [message.position for message in self.got if message.subject == uscc]
+
+
+class Held:
+    """Answers that are held back until they are let go."""
+
+    def __init__(self) -> None:
+        self._gone = threading.Event()
+
+    async def answer(self) -> Response:
+        while not self._gone.is_set():
+            await asyncio.sleep(0.01)
+        return Response(status_code=204)
+
+    def let_go(self) -> None:
+        self._gone.set()
 
 
 @dataclass

@@ -3,6 +3,8 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from given import registered
+from ledger.addresses import target_of
+from ledger.webhooks import Wanted, Webhooks
 from projections.rebuilding import TABLES
 from running import System
 
@@ -41,3 +43,17 @@ def test_metrics_show_what_lags_and_what_is_parked(system: System) -> None:
     assert found["caseledger_projection_lag_events", "history"] == 2
     assert found["caseledger_projection_stopped", "history"] == 1
     assert found["caseledger_projection_parked_enterprises", "register"] == 2
+
+
+def test_metrics_show_how_far_each_webhook_is_and_what_became_of_its_deliveries(system: System) -> None:
+    webhooks = Webhooks(system.pool, system.sealer, system.keys)
+    made, _ = webhooks.add(target_of("https://receiver.example/", False), system.callers["miit"].holder, Wanted())
+    system.known(registered())
+    with system.pool.connection() as database:
+        database.execute("UPDATE webhooks SET delivered = 7, dead = 2")
+    families = text_string_to_metric_families(system.http.get("/metrics").text)
+    samples = {(each.name, *each.labels.values()): each.value for family in families for each in family.samples}
+    id_ = made.webhook.id
+    assert samples["caseledger_webhook_lag_events", id_] == 1
+    assert samples["caseledger_webhook_deliveries_total", id_, "delivered"] == 7
+    assert samples["caseledger_webhook_deliveries_total", id_, "dead"] == 2

@@ -1,6 +1,5 @@
 """`caseledger webhooks`, and servers that deliver: one that was killed loses nothing and repeats under the same id."""
 
-import asyncio
 import re
 from typing import Final
 
@@ -16,7 +15,7 @@ from domain.callers import Caller, Role
 from given import A, registered, renamed
 from ledger.read_log import ReadFilter
 from processes import Begin
-from receiving import Message, Receiver
+from receiving import Held, Message, Receiver
 from running import wait_until
 
 SECRET: Final = re.compile(r"whsec_[A-Za-z0-9+/]{43}=\n")
@@ -166,13 +165,12 @@ def test_a_server_that_was_killed_loses_nothing_and_repeats_what_was_under_way_u
 ) -> None:
     monkeypatch.setenv("CASELEDGER_WEBHOOK_ADDRESSES", "any")
     held: list[Message] = []
-    released: list[bool] = []
+    answers = Held()
 
     async def answer(message: Message) -> Response:
         if message.event["type"] == "caseledger.EnterpriseRenamed" and not held:
             held.append(message)
-            while not released:
-                await asyncio.sleep(0.01)
+            return await answers.answer()
         return Response(status_code=204)
 
     with Receiver(answer) as receiver:
@@ -183,7 +181,7 @@ def test_a_server_that_was_killed_loses_nothing_and_repeats_what_was_under_way_u
         wait_until(lambda: held != [])
         first.process.kill()
         first.process.wait()
-        released.append(True)
+        answers.let_go()
         second = begin("serve", "--port", "0", CASELEDGER_WEBHOOK_ADDRESSES="any")
         wait_until(lambda: len(receiver.got) == 5)
         assert receiver.positions == [5, 6, 6, 7, head]
