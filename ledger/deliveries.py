@@ -190,9 +190,6 @@ class Deliveries:
     def _end(self, due: Due, state: str, now: datetime, tried: Mapping[str, Any]) -> None:
         about = {**tried, "id": due.id, "webhook": due.webhook, "lane": due.lane, "state": state, "now": now}
         self._database.execute(_ENDED, about)
-        self._database.execute(_NEXT, about)
-        if state != "withheld":
-            self._database.execute(_COUNT, about)
 
     def _let_alone(self, webhook: str, outcome: Outcome, now: datetime) -> None:
         if outcome.result is Result.GONE:
@@ -255,19 +252,21 @@ _ATTEMPTED: Final = """
 INSERT INTO webhook_attempts (delivery, number, attempted_at, milliseconds, status, result)
 VALUES (%(id)s, %(attempts)s, %(began)s, %(milliseconds)s, %(status)s, %(result)s)
 """
+# All of it sees the rows as they were, the one that has ended too.
 _ENDED: Final = """
-UPDATE webhook_deliveries
-SET state = %(state)s, ended_at = %(now)s, next_at = NULL, attempts = %(attempts)s, status = %(status)s, result = %(result)s
-WHERE id = %(id)s
-"""
-_NEXT: Final = """
-UPDATE webhook_deliveries SET next_at = %(now)s
-WHERE id = (
-    SELECT id FROM webhook_deliveries WHERE webhook = %(webhook)s AND lane = %(lane)s AND state = 'waiting'
-    ORDER BY position LIMIT 1
+WITH ended AS (
+    UPDATE webhook_deliveries
+    SET state = %(state)s, ended_at = %(now)s, next_at = NULL, attempts = %(attempts)s, status = %(status)s,
+        result = %(result)s
+    WHERE id = %(id)s
+), next AS (
+    UPDATE webhook_deliveries SET next_at = %(now)s
+    WHERE id = (
+        SELECT id FROM webhook_deliveries
+        WHERE webhook = %(webhook)s AND lane = %(lane)s AND state = 'waiting' AND id <> %(id)s
+        ORDER BY position LIMIT 1
+    )
 )
-"""
-_COUNT: Final = """
 UPDATE webhooks SET
     delivered = delivered + (%(state)s = 'delivered')::integer, dead = dead + (%(state)s = 'dead')::integer,
     delivered_at = CASE %(state)s WHEN 'delivered' THEN %(now)s ELSE delivered_at END
