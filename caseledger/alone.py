@@ -55,16 +55,26 @@ class Alone(ABC):
 
     async def _stand_by(self) -> None:
         """Works whenever no other process does."""
+        pause = max(self._seconds, RETRY_SECONDS)
         while True:
             try:
-                with closing(connect(self.pool)) as database, _locked(database, self.name) as ours:
-                    if ours:
-                        await self.work(database)
+                with closing(connect(self.pool)) as database:
+                    while not _locks(database, self.name):
+                        await asyncio.sleep(pause)
+                    await self._work_alone(database)
             except* (psycopg.Error, PoolTimeout) as errors:
                 log.warning(f"{self.name} wait for the database", faults=_kinds(errors))
             except* Exception as errors:
                 log.error(f"{self.name} cannot go on", faults=_kinds(errors))
-            await asyncio.sleep(max(self._seconds, RETRY_SECONDS))
+            await asyncio.sleep(pause)
+
+    async def _work_alone(self, database: Database) -> None:
+        try:
+            await self.work(database)
+        finally:
+            # Whoever stands by may begin at once, not only when the server has seen that the connection is closed.
+            with suppress(psycopg.Error):
+                database.execute(f"SELECT pg_advisory_unlock({_LOCK})".encode(), [self.name])
 
 
 @contextmanager
@@ -77,17 +87,10 @@ def running(alone: Alone) -> Iterator[None]:
         alone.stop()
 
 
-@contextmanager
-def _locked(database: Database, name: str) -> Iterator[bool]:
-    """Whether this process is the one that works, for as long as the block runs and the connection lasts."""
+def _locks(database: Database, name: str) -> bool:
+    """Takes the lock for as long as the connection lasts. Says whether this is the process that has it."""
     row = database.execute(f"SELECT pg_try_advisory_lock({_LOCK})".encode(), [name]).fetchone()
-    ours = row is not None and row[0] is True
-    try:
-        yield ours
-    finally:
-        if ours:
-            with suppress(psycopg.Error):
-                database.execute(f"SELECT pg_advisory_unlock({_LOCK})".encode(), [name])
+    return row is not None and row[0] is True
 
 
 def _kinds(errors: BaseExceptionGroup[BaseException]) -> list[str]:

@@ -215,7 +215,7 @@ class Delivering:
             if to.position < known:
                 more |= self._plan(to, known, now)
                 await asyncio.sleep(0)
-        free = {id_: each.free(now, served[id_], self._limits.at_once) for id_, each in self._receivers.items()}
+        free = {id_: self._receivers[id_].free(now, to, self._limits.at_once) for id_, to in served.items()}
         under_way = [id_ for each in self._receivers.values() for id_ in each.under_way]
         due = self._deliveries.due(now, {id_: count for id_, count in free.items() if count > 0}, under_way)
         for each in due:
@@ -254,11 +254,10 @@ class Delivering:
     async def _deliver(self, receiver: _Receiver, to: Active, due: Due, known: int) -> None:
         began = self._sources.clock()
         try:
-            sees = self._sees(to.caller, known, began)
-            if sees and not sees(due.entry):
+            outcome = await self._sent(receiver, to, due, known, began)
+            if outcome is None:
                 self._deliveries.withhold(due, began)
                 return
-            outcome = await self._sent(receiver, to, due, began)
             now = self._sources.clock()
             is_back = receiver.heard(due.lane, outcome.result, now)
             self._deliveries.keep(due, outcome, began, now, self._sources.chance())
@@ -268,8 +267,12 @@ class Delivering:
             receiver.under_way.discard(due.id)
             self._woken.set()
 
-    async def _sent(self, receiver: _Receiver, to: Active, due: Due, now: datetime) -> Outcome:
+    async def _sent(self, receiver: _Receiver, to: Active, due: Due, known: int, now: datetime) -> Outcome | None:
+        """What came of an attempt; None where there was none, since the key's holder sees the event no more."""
         try:
+            sees = self._sees(to.caller, known, now)
+            if sees and not sees(due.entry):
+                return None
             body, keys = self._body(opened(due.entry), to.caller), map(partial(self._opened, to.id), to.secrets)
             headers = {"content-type": MEDIA_TYPE, "user-agent": "caseledger", **signed(due.id, now, body, [*keys])}
         except psycopg.Error:

@@ -377,13 +377,15 @@ def test_an_event_from_before_a_webhook_is_sent_when_it_is_asked_for(pushing: Pu
 def test_a_receiver_that_hangs_and_one_that_is_away_keep_the_others_from_nothing(pushing: Pushing) -> None:
     held = Held()
     with Receiver(lambda _: held.answer()) as hanging, Receiver() as live:
-        for to in (hanging, "http://127.0.0.1:9/away", live):
-            pushing.add(to)
+        first, *_ = [pushing.add(to) for to in (hanging, "http://127.0.0.1:9/away", live)]
         deliverer = pushing.deliverer
         deliverer.start()
         positions = named(pushing, *(FIRM, OTHER) * 20)
         wait_until(lambda: sorted(live.positions) == positions)
         assert hanging.got
+        pushing.webhooks.pause(first)
+        positions += named(pushing, *(FIRM, OTHER) * 3)
+        wait_until(lambda: sorted(live.positions) == positions)
         held.let_go()
         deliverer.stop()
 
