@@ -183,6 +183,7 @@ def test_a_server_that_was_killed_loses_nothing_and_repeats_what_was_under_way_u
         first.process.wait()
         answers.let_go()
         second = begin("serve", "--port", "0", CASELEDGER_WEBHOOK_ADDRESSES="any")
+        second.says("listening on")
         wait_until(lambda: len(receiver.got) == 5)
         assert receiver.positions == [5, 6, 6, 7, head]
         assert receiver.got[1].id == receiver.got[2].id
