@@ -7,9 +7,8 @@ logged once, and is asked ever more seldom until it cosigns again.
 
 import asyncio
 import re
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -18,8 +17,8 @@ from typing import Final
 import httpx
 import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
+from caseledger.alone import Alone, running
 from ledger import cosignatures
 from ledger.cosignatures import LARGEST_ANSWER, NoCosignature, WitnessAt
 from ledger.migrations import Database, Pool
@@ -30,10 +29,8 @@ ANSWER_SECONDS: Final = 10.0
 """Longest time of a witness's whole answer, to as many requests as its size needs."""
 MOST_PAUSE: Final = 64
 """Rounds for which a witness that fails is left alone at most."""
-RETRY_SECONDS: Final = 2.0
 _REQUESTS: Final = 3
 _SIZE: Final = re.compile(rb"(0|[1-9][0-9]{0,18})\n?")
-_LOCK: Final = "hashtextextended('caseledger cosignatures ' || current_schema(), 0)"
 
 log = structlog.get_logger(__name__)
 
@@ -41,58 +38,20 @@ log = structlog.get_logger(__name__)
 @contextmanager
 def collecting(pool: Pool, witnesses: Sequence[WitnessAt], seconds: float) -> Iterator[None]:
     """Collects while the block runs, every so many seconds; nothing where there are no witnesses."""
-    if not witnesses:
+    with running(Collector(pool, witnesses, seconds)) if witnesses else nullcontext():
         yield
-        return
-    collector = Collector(pool, witnesses, seconds)
-    collector.start()
-    try:
-        yield
-    finally:
-        collector.stop()
 
 
-class Collector:
+class Collector(Alone):
     """Collects in a thread of its own from `start` to `stop`."""
 
+    name = "cosignatures"
+
     def __init__(self, pool: Pool, witnesses: Sequence[WitnessAt], seconds: float) -> None:
-        self._pool = pool
+        super().__init__(pool, seconds)
         self._witnesses = witnesses
-        self._seconds = seconds
-        self._loop = asyncio.new_event_loop()
-        self._task: asyncio.Task[None] | None = None
-        self._thread = threading.Thread(target=self._run, name="cosignatures", daemon=True)
 
-    def start(self) -> None:
-        self._task = self._loop.create_task(self._stand_by())
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Returns when nothing more is sent or kept; a request under way is broken off."""
-        if self._task:
-            self._loop.call_soon_threadsafe(self._task.cancel)
-            self._thread.join()
-
-    def _run(self) -> None:
-        assert self._task
-        with suppress(asyncio.CancelledError):
-            self._loop.run_until_complete(self._task)
-        self._loop.close()
-
-    async def _stand_by(self) -> None:
-        """Collects whenever no other process does."""
-        while True:
-            try:
-                with self._pool.connection() as database, _locked(database) as ours:
-                    if ours:
-                        await self._collect(database)
-            except* (psycopg.Error, PoolTimeout) as errors:
-                log.warning("cosignatures wait for the database", faults=_kinds(errors))
-            except* Exception as errors:
-                log.error("cosignatures cannot be collected", faults=_kinds(errors))
-            await asyncio.sleep(max(self._seconds, RETRY_SECONDS))
-
-    async def _collect(self, database: Database) -> None:
+    async def work(self, database: Database) -> None:
         rounds = _Rounds(database, self._seconds)
         # Redirects are not followed: what was configured is what is asked.
         async with (
@@ -219,20 +178,3 @@ class _Answer:
         found = _SIZE.fullmatch(self.content)
         named = self.status == 409 and self.media.partition(";")[0].strip() == SIZE_MEDIA
         return int(found[1]) if named and found else None
-
-
-@contextmanager
-def _locked(database: Database) -> Iterator[bool]:
-    """Whether this process is the one that collects, for as long as the block runs and the connection lasts."""
-    row = database.execute(f"SELECT pg_try_advisory_lock({_LOCK})").fetchone()
-    ours = row is not None and row[0] is True
-    try:
-        yield ours
-    finally:
-        if ours:
-            with suppress(psycopg.Error):
-                database.execute(f"SELECT pg_advisory_unlock({_LOCK})")
-
-
-def _kinds(errors: BaseExceptionGroup[BaseException]) -> list[str]:
-    return sorted({type(error).__name__ for error in errors.exceptions})

@@ -23,6 +23,7 @@ from caseledger.logs import configure_logs, where
 from caseledger.postgres import PostgresError
 from caseledger.reporting import as_json, as_table, note
 from caseledger.settings import HOME, read_settings
+from caseledger.webhook_commands import webhooks_app
 from caseledger.wiring import open_system
 from domain import identifiers
 from domain.callers import Role
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="API keys: who may ask the ledger for what.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(keys_app, name="keys")
+app.add_typer(webhooks_app, name="webhooks")
 
 Machine = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 

@@ -22,6 +22,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from caseledger.collecting import collecting
+from caseledger.delivering import delivering
 from caseledger.listening import BACKLOG, AnnouncedServer, open_socket, url_of
 from caseledger.logs import configure_logs, where
 from caseledger.settings import Settings
@@ -160,6 +161,7 @@ def _run(
     with (
         background([system.read_log.flush, system.keys.write_uses], FLUSH_SECONDS),
         collecting(system.pool, witnesses, seconds),
+        delivering(system),
         upgrading(system.runner, build),
     ):
         server.run([listener])

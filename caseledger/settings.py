@@ -59,6 +59,10 @@ KNOWN: Final = (
     "CASELEDGER_LIMIT_CONNECTIONS",
     "CASELEDGER_LIMIT_IMPORT_BYTES",
     "CASELEDGER_LIMIT_IMPORT_RATIO",
+    "CASELEDGER_WEBHOOK_ADDRESSES",
+    "CASELEDGER_WEBHOOK_SECONDS",
+    "CASELEDGER_WEBHOOK_AT_ONCE",
+    "CASELEDGER_WEBHOOK_DAYS",
 )
 """The names that may be set."""
 
@@ -74,6 +78,8 @@ MOST_BYTES: Final = 1_000_000_000
 MOST_UNPACKED: Final = 9_999_999_999
 MOST_COST: Final = 1_000_000_000
 DOCUMENTS: Final = ("any", "only")
+ADDRESSES: Final = ("public", "any")
+MOST_DAYS: Final = 365
 _ORIGIN: Final = re.compile(r"\*|https?://[^\s/,]{1,253}")
 _SECONDS: Final = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?")
 _ISSUER: Final = re.compile(r"(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)(/[^\s?#]*)?")
@@ -98,6 +104,20 @@ class Limits:
     public_rate: int = 500
     """Requests a second of one address without a key."""
     connections: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """How webhooks are sent to."""
+
+    private: bool = False
+    """Whether http, and addresses that are not of the Internet at large, will do."""
+    seconds: float = 10.0
+    """Longest time of an attempt."""
+    at_once: int = 8
+    """Attempts at one receiver at the same time."""
+    days: int = 3
+    """For how long an attempt that fails is made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +163,7 @@ class Settings:
     limits: Limits = Limits()
     unpacking: Unpacking = field(default_factory=Unpacking)
     """How far packed files are unpacked that are imported."""
+    hooks: Hooks = Hooks()
 
     @property
     def master_key(self) -> KeyPlace:
@@ -196,6 +217,7 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
         origins=_origins(named.get("CASELEDGER_CORS_ORIGINS") or ""),
         limits=_limits(named),
         unpacking=_unpacking(named),
+        hooks=_hooks(named),
     )
 
 
@@ -219,6 +241,21 @@ def _unpacking(named: Mapping[str, str]) -> Unpacking:
     return Unpacking(
         most=_number("CASELEDGER_LIMIT_IMPORT_BYTES", named, usual.most, MOST_UNPACKED),
         ratio=_number("CASELEDGER_LIMIT_IMPORT_RATIO", named, usual.ratio),
+    )
+
+
+def _hooks(named: Mapping[str, str]) -> Hooks:
+    usual, addresses = Hooks(), named.get("CASELEDGER_WEBHOOK_ADDRESSES") or ADDRESSES[0]
+    if addresses not in ADDRESSES:
+        raise SettingsError(
+            "CASELEDGER_WEBHOOK_ADDRESSES is public: https to addresses of the Internet at large; or any: then http, this "
+            f"machine and private networks too; got {shown(addresses)}."
+        )
+    return Hooks(
+        private=addresses == "any",
+        seconds=_seconds("CASELEDGER_WEBHOOK_SECONDS", named, usual.seconds),
+        at_once=_number("CASELEDGER_WEBHOOK_AT_ONCE", named, usual.at_once, 100),
+        days=_number("CASELEDGER_WEBHOOK_DAYS", named, usual.days, MOST_DAYS),
     )
 
 

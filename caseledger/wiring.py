@@ -28,6 +28,7 @@ from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
 from ledger.snapshots import Snapshots
 from ledger.tree import CutTree, LedgerTree, WrongKey, check_tree, signer_at
+from ledger.webhooks import WEBHOOK_MIGRATIONS
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
@@ -39,6 +40,7 @@ MIGRATIONS: Final = (
     + IMPORT_MIGRATIONS
     + PROJECTION_MIGRATIONS
     + CREDENTIAL_MIGRATIONS
+    + WEBHOOK_MIGRATIONS
 )
 OLDEST_SERVER: Final = 15
 GARBAGE: Final = 50_000

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from domain import identifiers
 from domain.callers import Caller, Role
-from domain.identifiers import malformed
+from domain.identifiers import Malformed, malformed
 from domain.text import shown
 from ledger.migrations import Migration, Pool
 from ledger.remembered import Remembered
@@ -58,6 +58,9 @@ class KeyInfo:
     """The first instant at which it is not good any more; None for a key that is good until it is revoked."""
     last_used_at: datetime | None
     """To about a minute; None for a key that was never used."""
+
+    def is_good(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
 
     @property
     def caller(self) -> Caller:
@@ -109,19 +112,24 @@ class Keys:
             rows = conn.execute(_LIST).fetchall()
         return [_info(row) for row in rows]
 
+    def named(self, id_: str) -> KeyInfo:
+        """The key of an id, as lists show it or as the beginning of the key. Raises Malformed when there is none."""
+        wanted = _id_in(id_)
+        found = next((info for info in self.list() if info.id == wanted), None)
+        if found is None:
+            raise _no_key(wanted)
+        return found
+
     def revoke(self, id_: str) -> KeyInfo:
         """Revokes a key for good; one that is revoked already stays as it is.
 
         The id may be given as lists show it or as the beginning of the key. Raises Malformed when there is none.
         """
-        wanted = id_.removeprefix(_PREFIX).partition("_")[0]
+        wanted = _id_in(id_)
         with self._pool.connection() as conn:
             row = conn.execute(_REVOKE, {"id": wanted}).fetchone()
         if row is None:
-            raise malformed(
-                f"没有编号为 {shown(wanted)} 的密钥；用 keys list 查看",
-                f"There is no key with the id {shown(wanted)}; `caseledger keys list` shows all",
-            )
+            raise _no_key(wanted)
         revoked = _info(row)
         self._remembered.forget(revoked.id)
         return revoked
@@ -182,6 +190,17 @@ def expiry(given: str, now: datetime) -> datetime:
     raise malformed(
         f"有效期应为 1 至 {MOST_DAYS} 天或今天起该期限内的日期，收到 {shown(given)}",
         f"A key expires after 1 to {MOST_DAYS} days, or on a date from today on within that time; got {shown(given)}",
+    )
+
+
+def _id_in(given: str) -> str:
+    return given.removeprefix(_PREFIX).partition("_")[0]
+
+
+def _no_key(wanted: str) -> Malformed:
+    return malformed(
+        f"没有编号为 {shown(wanted)} 的密钥；用 keys list 查看",
+        f"There is no key with the id {shown(wanted)}; `caseledger keys list` shows all",
     )
 
 

@@ -45,12 +45,18 @@ from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
 from ledger.tree import LedgerTree, Proofs
 from ledger.trust import Trust
+from ledger.webhooks import WEBHOOK_MIGRATIONS
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
 
 MIGRATIONS: Final = (
-    LEDGER_MIGRATIONS + KEY_MIGRATIONS + READ_LOG_MIGRATIONS + PROJECTION_MIGRATIONS + CREDENTIAL_MIGRATIONS
+    LEDGER_MIGRATIONS
+    + KEY_MIGRATIONS
+    + READ_LOG_MIGRATIONS
+    + PROJECTION_MIGRATIONS
+    + CREDENTIAL_MIGRATIONS
+    + WEBHOOK_MIGRATIONS
 )
 PUBLIC_URL: Final = "https://ledger.example"
 ADOPTED: Final = 4
@@ -116,6 +122,8 @@ class Server:
 
     app: Starlette
     url: str = ""
+    certificate: Path | None = None
+    """A file of its key and certificate, for https."""
     _server: uvicorn.Server | None = None
     _thread: threading.Thread | None = None
 
@@ -128,13 +136,14 @@ class Server:
             log_config=None,
             ws="websockets-sansio",
             ws_per_message_deflate=False,
+            ssl_certfile=self.certificate,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         wait_until(lambda: self._server is not None and self._server.started)
         port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"{'https' if self.certificate else 'http'}://127.0.0.1:{port}"
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,6 +1,6 @@
 """What is measured, as Prometheus reads it: the ledger and its projections, the same from whichever process is asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 
 from ledger.migrations import Pool
 from ledger.recorder import PostgresRecorder
+from ledger.webhooks import Counted, deliveries_by_webhook
 from projections.parking import Parking
 
 
@@ -29,6 +30,7 @@ class _Ledger(Collector):
     def collect(self) -> Iterator[Metric]:
         parking = Parking(self._pool)
         reached, parked = parking.reached(), parking.parked()
+        counted = deliveries_by_webhook(self._pool)
         # Asked last: a projection is never ahead of it.
         head = PostgresRecorder(self._pool).head()
         yield GaugeMetricFamily("caseledger_head_position", "Position of the last event.", head)
@@ -49,3 +51,16 @@ class _Ledger(Collector):
             stopped.add_metric([each.name], float(each.stopped is not None))
             standing.add_metric([each.name], sum(one.projection == each.name for one in parked))
         yield from (position, lag, stopped, standing)
+        yield from _of_webhooks(counted, head)
+
+
+def _of_webhooks(counted: Sequence[Counted], head: int) -> Iterator[Metric]:
+    results = CounterMetricFamily(
+        "caseledger_webhook_deliveries", "Deliveries that ended, by how.", labels=["webhook", "result"]
+    )
+    behind = GaugeMetricFamily("caseledger_webhook_lag_events", "Events still to look at.", labels=["webhook"])
+    for each in counted:
+        results.add_metric([each.webhook, "delivered"], each.delivered)
+        results.add_metric([each.webhook, "dead"], each.dead)
+        behind.add_metric([each.webhook], head - each.position)
+    yield from (results, behind)

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 
 from api.context import Info
 from api.permissions import is_insider
-from domain.callers import Caller, Role
-from domain.events import AccessGranted, Event, GateDecided, InspectionDrawn, NumberFiled
+from domain.events import InspectionDrawn
 from domain.facts import Moment
-from domain.matrix import EVENTS, PUBLISHED, Reach
-from projections.decisions import asking_carrier
 from projections.reads import DrawsSeen, Known
+from projections.sight import draws_seen, is_own
 
 
 def may_see_event(info: Info, position: int) -> bool:
@@ -31,37 +29,15 @@ def may_see_event(info: Info, position: int) -> bool:
     # Looked at whatever is there, so that the time that it takes does not tell what is there.
     published = info.context.supervision.is_published(at, _uscc(known), position)
     drawn = position in info.context.reads.draws_seen(draws, [position])
-    return drawn or (known is not None and _sees(caller, known.recorded.event, published))
+    return drawn or (known is not None and is_own(caller, known.recorded.event, published))
 
 
 def _uscc(known: Known | None) -> str:
     return (known.recorded.uscc if known else None) or ""
 
 
-def _sees(caller: Caller, event: Event, published: bool) -> bool:
-    row = EVENTS[type(event).__name__].sees
-    if caller.reach(row) is not Reach.OWN:
-        return False
-    return published if row == PUBLISHED else caller.role is Role.CARRIER and _names(event, caller.carrier)
-
-
-def _names(event: Event, carrier: str | None) -> bool:
-    match event:
-        case GateDecided():
-            return asking_carrier(event.requested_by) == carrier
-        case NumberFiled():
-            return carrier in event.carriers
-        case AccessGranted():
-            return event.carrier == carrier
-        case _:
-            return False
-
-
 def draws_seen_by(info: Info) -> DrawsSeen:
-    """Auditors see every draw, regulators those of their authority (MIIT all), everyone those that are public."""
-    caller: Caller = info.context.caller
-    everything = caller.role is Role.AUDITOR or caller.speaks_for_all
-    return DrawsSeen(info.context.today, everything, caller.authority if caller.role is Role.REGULATOR else None)
+    return draws_seen(info.context.caller, info.context.today)
 
 
 def without_unseen(info: Info, found: Sequence[Known]) -> list[Known]:

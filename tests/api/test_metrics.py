@@ -3,6 +3,8 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from given import registered
+from ledger.addresses import target_of
+from ledger.webhooks import Wanted, Webhooks
 from projections.rebuilding import TABLES
 from running import System
 
@@ -41,3 +43,18 @@ def test_metrics_show_what_lags_and_what_is_parked(system: System) -> None:
     assert found["caseledger_projection_lag_events", "history"] == 2
     assert found["caseledger_projection_stopped", "history"] == 1
     assert found["caseledger_projection_parked_enterprises", "register"] == 2
+
+
+def test_metrics_show_how_far_each_webhook_is_and_what_became_of_its_deliveries(system: System) -> None:
+    webhooks = Webhooks(system.pool, system.sealer, system.keys)
+    made, _ = webhooks.add(target_of("https://receiver.example/", False), system.callers["miit"].holder, Wanted())
+    system.known(registered())
+    with system.pool.connection() as database:
+        database.execute("UPDATE webhooks SET delivered = 7, dead = 2")
+    families = text_string_to_metric_families(system.http.get("/metrics").text)
+    of_it = [each for family in families for each in family.samples if each.labels.get("webhook") == made.webhook.id]
+    assert {(each.name, each.labels.get("result")): each.value for each in of_it} == {
+        ("caseledger_webhook_lag_events", None): 1,
+        ("caseledger_webhook_deliveries_total", "delivered"): 7,
+        ("caseledger_webhook_deliveries_total", "dead"): 2,
+    }

@@ -155,7 +155,7 @@ def test_a_ledger_whose_own_memory_of_a_witness_is_gone_learns_the_size_by_409(
 def test_of_two_processes_one_collects_and_the_other_takes_over(
     two: Witnesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("caseledger.collecting.RETRY_SECONDS", SECONDS)
+    monkeypatch.setattr("caseledger.alone.RETRY_SECONDS", SECONDS)
     first, second = (Collector(two.system.pool, two.places, SECONDS) for _ in range(2))
     first.start()
     wait_for_both(two)
@@ -183,7 +183,7 @@ def locks(system: System) -> list[int]:
 def test_it_goes_on_when_its_database_connection_was_ended(
     database: str, two: Witnesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("caseledger.collecting.RETRY_SECONDS", SECONDS)
+    monkeypatch.setattr("caseledger.alone.RETRY_SECONDS", SECONDS)
     with collecting(two.system.pool, two.places, SECONDS):
         wait_for_both(two)
         with psycopg.connect(database) as owner:

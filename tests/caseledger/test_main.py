@@ -31,6 +31,15 @@ COMMANDS = (
     ["hold"],
     ["rotate-master-key"],
     ["witness"],
+    ["webhooks"],
+    ["webhooks", "add"],
+    ["webhooks", "list"],
+    ["webhooks", "pause"],
+    ["webhooks", "resume"],
+    ["webhooks", "rotate"],
+    ["webhooks", "remove"],
+    ["webhooks", "deliveries"],
+    ["webhooks", "resend"],
 )
 KEY = re.compile(r"clk_[a-z2-7]{8}_[A-Za-z0-9_-]{43}\n")
 

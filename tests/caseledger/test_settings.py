@@ -5,7 +5,7 @@ import pytest
 from api.limits import DocumentLimits, RequestLimits
 from api.streams import StreamLimits
 from caseledger.errors import SettingsError
-from caseledger.settings import KNOWN, Limits, Settings, read_settings
+from caseledger.settings import KNOWN, Hooks, Limits, Settings, read_settings
 from ledger.notes import Cosigner
 from ledger.trust import Trust
 
@@ -240,3 +240,24 @@ def test_only_trusted_documents_and_pages_of_named_origins_where_it_is_set(file:
 def test_a_limit_that_is_none_is_refused(file: Path, name: str, value: str, message: str) -> None:
     with pytest.raises(SettingsError, match=f"{name} .*{message}"):
         read_settings({name: value}, file)
+
+
+def test_how_webhooks_are_sent_to_is_set(file: Path) -> None:
+    assert read_settings({}, file).hooks == Hooks(private=False, seconds=10.0, at_once=8, days=3)
+    given = {"ADDRESSES": "any", "SECONDS": "2.5", "AT_ONCE": "3", "DAYS": "7"}
+    named = {f"CASELEDGER_WEBHOOK_{name}": value for name, value in given.items()}
+    assert read_settings(named, file).hooks == Hooks(private=True, seconds=2.5, at_once=3, days=7)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ADDRESSES", "private", "is public: https to addresses of the Internet at large; or any"),
+        ("SECONDS", "0", "is a number of seconds from 0.1"),
+        ("AT_ONCE", "101", "is a number from 1 to 100, such as 8"),
+        ("DAYS", "0", "is a number from 1 to 365, such as 3"),
+    ],
+)
+def test_a_setting_of_webhooks_that_cannot_be_used_is_refused(file: Path, name: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=f"CASELEDGER_WEBHOOK_{name} {said}"):
+        read_settings({f"CASELEDGER_WEBHOOK_{name}": value}, file)
