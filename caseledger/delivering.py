@@ -37,6 +37,7 @@ from ledger.entry import opened
 from ledger.migrations import Database, Pool
 from ledger.notices import listen
 from ledger.sealing import Sealer
+from ledger.tree import log_name
 from ledger.webhook_signing import signed
 from projections.sight import Sight, draws_seen
 
