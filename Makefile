@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Everything is installed when this file is newer than what it is made from.
 INSTALLED := $(VENV)/installed
 
-.PHONY: run test torture agree check demo bench lock
+.PHONY: run test torture fuzz agree check audit demo bench lock
 
 run: $(INSTALLED)
 	@exec $(BIN)/caseledger serve
@@ -18,6 +18,10 @@ test: $(INSTALLED)
 # Every write step killed before and after, then random faults: TORTURE_SECONDS of them (600), as TORTURE_SEED draws them.
 torture: $(INSTALLED)
 	$(BIN)/pytest -q -m torture
+
+# Strangers who send anything, in every role, to a running server: FUZZ_CASES requests (50000), as FUZZ_SEED draws them.
+fuzz: $(INSTALLED)
+	FUZZ_CASES=$(or $(FUZZ_CASES),50000) $(BIN)/pytest -q -m fuzz
 
 # The program against the model that was written from the rulebook alone, on EXAMPLES drawn histories a question (500).
 agree: $(INSTALLED)
