@@ -21,6 +21,7 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
+from caseledger.arrivals import BoundedProtocol
 from caseledger.collecting import collecting
 from caseledger.listening import BACKLOG, AnnouncedServer, open_socket, url_of
 from caseledger.logs import configure_logs, where
@@ -133,7 +134,7 @@ def _run(
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="websockets-sansio",
         ws_max_size=system.settings.limits.body,
         # The server refuses the one that makes it as many.
