@@ -484,3 +484,12 @@ def test_a_client_that_goes_before_its_body_is_there_is_no_fault_of_the_server(s
         time.sleep(0.1)
         assert shared.post(HEAD).status_code == 200
     assert [each for each in logged if each["log_level"] == "error"] == []
+
+
+def test_no_answer_is_taken_for_a_page_and_the_page_runs_in_no_frame_and_nothing_of_others(shared: System) -> None:
+    answers = [shared.post(HEAD), shared.post("{"), shared.http.get("/graphql", params={"query": HEAD})]
+    page = shared.http.get("/graphql", headers={"accept": "text/html"})
+    assert {answer.headers["x-content-type-options"] for answer in (*answers, page)} == {"nosniff"}
+    rules = dict(rule.split(" ", 1) for rule in page.headers["content-security-policy"].split("; "))
+    assert (rules["default-src"], rules["frame-ancestors"]) == ("'self'", "'none'")
+    assert "script-src" not in rules
