@@ -32,6 +32,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Are there known holes in what is pinned? It asks an advisory service, and says so where none answers.
+audit: $(INSTALLED)
+	@$(BIN)/python tests/auditing.py
+
 demo: $(INSTALLED)
 	@$(BIN)/caseledger demo
 
