@@ -33,30 +33,17 @@ FACT: Final = '{ interviewHeld: { uscc: "%s", authority: "MIIT", caseId: "F-1", 
 RECORD: Final = 'mutation { record(input: { idempotencyKey: "KEY", facts: [%s] }) { head errors { code } } }' % (
     FACT % A
 )
-TRUSTED: Final = "subscription { creditChanges(after: 0) { position } }"
+CHANGES: Final = "subscription { creditChanges(after: 0) { position } }"
 QUERIES: Final = (
-    HEAD, HEAD, RECORD, RECORD, TRUSTED, "{", "", "{ nothing }", "query A { __typename } query B { __typename }",
+    HEAD, HEAD, RECORD, RECORD, CHANGES, "{", "", "{ nothing }", "query A { __typename } query B { __typename }",
     f'{{ enterprise(uscc: "{A}") {{ name history {{ totalCount }} }} }}', "query ($v: Position) { rulebooks { version } }",
     "{ __schema { types { name } } }", "fragment F on Query { ...F } { ...F }", "{ ledger { head @skip(if: $x) } }",
     'query { ledger { events(first: 3) { ... on InterviewHeld { topics } } } }', "\ufeff{ ledger { head } }",
 )  # fmt: skip
 METHODS: Final = (
-    "GET",
-    "POST",
-    "POST",
-    "POST",
-    "HEAD",
-    "OPTIONS",
-    "PUT",
-    "DELETE",
-    "PATCH",
-    "TRACE",
-    "CONNECT",
-    "get",
-    "PROPFIND",
-    "QUERY",
-    "X-Y",
-)
+    "GET", "POST", "POST", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "get", "PROPFIND",
+    "QUERY", "X-Y",
+)  # fmt: skip
 PATHS: Final = (
     "/graphql", "/graphql", "/graphql", "/graphql/", "//graphql", "/graphql/../graphql", "/GraphQL", "/graphql%00", "/graphql?x=%ff",
     "/", "*", "/healthz", "/readyz", "/metrics", "/tlog/key", "/tlog/checkpoint", "/tlog/checkpoint/witnessed",
@@ -338,6 +325,8 @@ def _wrong(ground: Ground, holder: str, request: Request, raw: bytes, answer: An
         yield from check_text(ground, holder, raw.decode("utf-8", "replace"), entries=_is_of_others(answer))
         if b"HTTP/1.1 500" in raw:
             yield "the status is 500"
+        if grown and answer.status >= 400:
+            yield f"{answer.status}, and {grown} were recorded"
         return
     graphql = request.path.partition("?")[0] == "/graphql" and answer.media in (
         "application/json",
