@@ -364,7 +364,7 @@ class Sender:
         ground.tally.recorded[self._holder] += grown
         for code_ in _refusals(answer):
             ground.tally.answers[self._holder, f"  refused as data: {code_}"] += 1
-        for what in (*self._wrong(case, answer), *_wrongly_recorded(case, answer, grown)):
+        for what in (*self._wrong(case, answer), *wrongly_recorded(answer, grown)):
             ground.tally.find(what, f"{self._holder}: {case.shown}\n  {answer.status} {answer.content[:1_500]!r}")
 
     def _answer(self, case: Case) -> Answer:
@@ -403,8 +403,8 @@ def _check_stream(text: str) -> Iterator[str]:
     yield from check_body(json.loads(found[0]["data"]))
 
 
-def _wrongly_recorded(case: Case, answer: Answer, grown: int) -> Iterator[str]:
-    """Whether more, or less, was recorded than the answer says."""
+def wrongly_recorded(answer: Answer, grown: int) -> Iterator[str]:
+    """Whether something was recorded that the answer does not say."""
     if not grown:
         return
     if answer.status != 200:
