@@ -26,7 +26,7 @@ from ledger.entry import opened
 from ledger.recorder import PostgresRecorder
 from ledger.verify_database import verify_database
 from processes import Process
-from wholeness import check_read_models
+from wholeness import check_read_models, readers
 
 HOLDERS: Final[dict[str, dict[str, Any]]] = {
     "regulator": {"role": "regulator", "authority": "MIIT"},
@@ -298,7 +298,7 @@ def check_end(ground: Ground) -> Iterator[str]:
         if "unexpected" in line:
             yield f"the log says: {line[:2000]}"
     with open_to_look(ground.settings) as pool:
-        signed, _ = verify_database(pool, readers=_readers)
+        signed, _ = verify_database(pool, readers=readers)
         log = [opened(found.event.data) for found in PostgresRecorder(pool).read()]
         if signed is None or signed.size != len(log):
             yield "the newest checkpoint does not cover the log"
@@ -306,7 +306,3 @@ def check_end(ground: Ground) -> Iterator[str]:
         replayed = replay_all(pool, ground.settings.schema, processes=1)
         if replayed.differences or not replayed.decisions:
             yield f"{len(replayed.differences)} of {replayed.decisions} decisions replay differently"
-
-
-def _readers(database: psycopg.Connection[Any]) -> list[tuple[str, int]]:
-    return database.execute("SELECT name, position FROM projections").fetchall()
