@@ -72,7 +72,7 @@ def fuzz(ground: Ground, cases: int, say: Callable[[str], None] = lambda line: N
             drawn(asked, turn, round(CHUNK * share["GraphQL"] / len(EVERYONE)), ask)
             drawn(raw, turn + 1, round(CHUNK * share["HTTP"]), lambda each: fuzzed_requests.send(ground, *each))
             drawn(talks, turn + 2, round(CHUNK * share["WebSocket"]), lambda each: fuzzed_requests.talk(ground, *each))
-            say(f"{ground.tally.count} cases, {len(ground.tally.findings)} findings")
+            say(f"{ground.tally.count} cases, findings: {'; '.join(ground.tally.findings) or 'none'}")
     return ground.tally
 
 
