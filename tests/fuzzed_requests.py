@@ -279,8 +279,10 @@ def _exchanged(address: tuple[str, int], request: Request) -> bytes:
     """What the server sends until it closes, or until nothing more is waited for."""
     found = bytearray()
     with socket.create_connection(address, DUE_SECONDS) as connection, suppress(OSError):
-        for part in request.parts:
-            connection.sendall(part)
+        # What is too large is answered before it is sent whole, and then nothing more is taken.
+        with suppress(ConnectionError):
+            for part in request.parts:
+                connection.sendall(part)
         connection.settimeout(DUE_SECONDS if request.is_due else LIE_SECONDS)
         while len(found) < MOST_READ and (some := connection.recv(65_536)):
             found += some
