@@ -49,6 +49,7 @@ PATHS: Final = (
     "/", "*", "/healthz", "/readyz", "/metrics", "/tlog/key", "/tlog/checkpoint", "/tlog/checkpoint/witnessed",
     "/tlog/tile/0/000", "/tlog/tile/0/000.p/5", "/tlog/tile/entries/000.p/5", "/tlog/tile/0/x999/x999/999", "/tlog/tile/99/0",
     "/tlog/tile/entries/-1", "/tlog/tile/%00", "/tlog/tile/0/%D9%A1%D9%A1%D9%A1", "/tlog/tile/../key",
+    "/.well-known/jwks.json", "/.well-known/jwt-vc-issuer", "/.well-known/", "/credentials/gate-decision/1",
     "/static/", "/static/graphiql.js", "/static/%00", "/static/..%2f..%2fpyproject.toml", "/static/../../pyproject.toml",
     "/static/" + "x" * 5_000, "/static/%ff%fe", "/static/graphiql/%00.js", "/%E2%80%AE", "/favicon.ico", "/.env", "/docs",
     "http://elsewhere.example/graphql", "/graphql;x", "/graphql#x", "/" + "a/" * 3_000,
