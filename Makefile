@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Everything is installed when this file is newer than what it is made from.
 INSTALLED := $(VENV)/installed
 
-.PHONY: run test torture agree check demo bench lock
+.PHONY: run test torture fuzz agree check audit demo bench lock
 
 run: $(INSTALLED)
 	@exec $(BIN)/caseledger serve
@@ -19,6 +19,10 @@ test: $(INSTALLED)
 torture: $(INSTALLED)
 	$(BIN)/pytest -q -m torture
 
+# Strangers who send anything, in every role, to a running server: FUZZ_CASES requests (50000), as FUZZ_SEED draws them.
+fuzz: $(INSTALLED)
+	FUZZ_CASES=$(or $(FUZZ_CASES),50000) $(BIN)/pytest -q -m fuzz
+
 # The program against the model that was written from the rulebook alone, on EXAMPLES drawn histories a question (500).
 agree: $(INSTALLED)
 	CASELEDGER_EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/pytest -q -n auto --dist worksteal $(shell grep -rl CASELEDGER_EXAMPLES tests)
@@ -27,6 +31,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Are there known holes in what is pinned? It asks an advisory service, and says so where none answers.
+audit: $(INSTALLED)
+	@$(BIN)/python tests/auditing.py
 
 demo: $(INSTALLED)
 	@$(BIN)/caseledger demo

@@ -21,6 +21,7 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
+from caseledger.arrivals import BoundedProtocol
 from caseledger.collecting import collecting
 from caseledger.delivering import delivering
 from caseledger.listening import BACKLOG, AnnouncedServer, open_socket, url_of
@@ -134,7 +135,7 @@ def _run(
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="websockets-sansio",
         ws_max_size=system.settings.limits.body,
         # The server refuses the one that makes it as many.

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from caseledger.arrivals import BoundedProtocol
 from caseledger.errors import CannotServe, Unusable
 from caseledger.listening import BACKLOG, AnnouncedServer, open_socket, url_of
 from caseledger.logs import where
@@ -134,7 +135,7 @@ def _serve(witness: Witness, listener: socket.socket) -> None:
     config = uvicorn.Config(
         witness_app(witness),
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -64,7 +64,10 @@ class Erasure:
                 "Name the person by one of subject, complainantPhone, complaintId and legalRepresentativeOf; got "
                 f"{len(named.given)} of them",
             )
-        id_ = self._id_of(named)
+        try:
+            id_ = self._id_of(named)
+        except Malformed as wrong:
+            return Refusal(Code.INVALID, _path(named), wrong.text)
         return (self._kept(id_) if id_ else None) or self._absent(id_, _path(named))
 
     def erase(self, caller: Caller, key: str, named: Named, ground: str) -> Recording:
@@ -113,13 +116,14 @@ class Erasure:
         return Weighed((made,), condition, head=head, destroys=found.id)
 
     def _id_of(self, named: Named) -> str | None:
+        """The subject's id, if there is one. Raises Malformed for what names nothing that the ledger could hold."""
         if named.complainant_phone is not None:
             return self._sealer.find(complainant(named.complainant_phone.strip()))
         if named.complaint_id is not None:
-            return self._borne(f"complaint:{named.complaint_id.strip()}", ComplaintReceived)
+            return self._borne(f"complaint:{identifiers.identifier(named.complaint_id)}", ComplaintReceived)
         if named.legal_representative_of is not None:
-            return self._borne(f"enterprise:{named.legal_representative_of.strip().upper()}", EnterpriseRegistered)
-        return named.subject.strip() if named.subject else None
+            return self._borne(f"enterprise:{identifiers.uscc(named.legal_representative_of)}", EnterpriseRegistered)
+        return identifiers.identifier(named.subject)
 
     def _borne(self, tag: str, cls: type) -> str | None:
         """The subject of the last event of this type with this tag."""

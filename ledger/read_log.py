@@ -114,7 +114,8 @@ class ReadLog:
 
 
 def _asked(asked: ReadFilter) -> dict[str, object]:
-    after = asked.ends + timedelta(days=1) if asked.ends else None
+    # The last day that there is has none after it, and nothing is later.
+    after = asked.ends + timedelta(days=1) if asked.ends and asked.ends < date.max else None
     return {"uscc": asked.uscc, "begins": _midnight(asked.begins), "after": _midnight(after)}
 
 

@@ -77,7 +77,7 @@ def check_whole(pool: Pool, clients: Iterable[Client], imported: Iterable[Stated
     assert len({position for position, _ in told}) == len(told), "two requests were told the same position"
     sent = [fact for client in clients for facts in client.sent.values() for fact in facts]
     assert Counter(filter(None, map(_mark, log))) == Counter(filter(None, map(_stated_mark, [*sent, *imported])))
-    newest, _ = verify_database(pool, readers=_readers)
+    newest, _ = verify_database(pool, readers=readers)
     assert (newest.size if newest else 0) == len(log)
     check_read_models(pool, log)
 
@@ -113,7 +113,8 @@ def _reached(pool: Pool) -> int:
     return int(row[0])
 
 
-def _readers(database: Database) -> list[tuple[str, int]]:
+def readers(database: Database) -> list[tuple[str, int]]:
+    """The projections, as `verify_database` asks for those who read the log."""
     return database.execute("SELECT name, position FROM projections").fetchall()
 
 

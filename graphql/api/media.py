@@ -9,7 +9,9 @@ from domain.text import Language
 GRAPHQL_JSON: Final = "application/graphql-response+json"
 PLAIN_JSON: Final = "application/json"
 VARY: Final = "Accept, Accept-Encoding, Accept-Language, Authorization"
-HEADERS: Final = {"vary": VARY, "cache-control": "no-store"}
+NO_SNIFFING: Final = {"x-content-type-options": "nosniff"}
+"""What somebody stated is never taken for a page, whatever it holds."""
+HEADERS: Final = {"vary": VARY, "cache-control": "no-store", **NO_SNIFFING}
 """The headers of every answer that is not kept by its client."""
 SMALLEST_GZIP: Final = 1_400
 """Bytes of an answer from which on it is compressed: what fits into one packet takes no less time compressed."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from api.media import PLAIN_JSON
 from domain.callers import Caller
@@ -58,10 +58,14 @@ async def body_of(request: Request, most: int) -> bytes:
     if stated.isascii() and stated.isdigit() and int(stated[:20]) > most:
         raise _too_large(most)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise _too_large(most)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise _too_large(most)
+    except ClientDisconnect:
+        # Nobody hears it. Nothing is wrong with the server, so nothing is logged: whoever likes could fill the log.
+        raise no_request() from None
     return bytes(body)
 
 

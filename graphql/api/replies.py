@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api.answers import AtHead
 from api.errors import INTERNAL
-from api.media import HEADERS, PLAIN_JSON, VARY, encoded, language_of, media_for
+from api.media import HEADERS, NO_SNIFFING, PLAIN_JSON, VARY, encoded, language_of, media_for
 from api.received import BadRequest
 from domain.text import Language, Text
 
@@ -45,7 +45,7 @@ def revalidated(request: Request, body: dict[str, Any], media: str, position: in
     content = _bytes(body)
     tag = f'W/"{position}-{sha256(media.encode() + content).hexdigest()[:20]}"'
     shared = "private" if "authorization" in request.headers else "public"
-    headers = {"vary": VARY, "cache-control": f"{shared}, no-cache", "etag": tag}
+    headers = {"vary": VARY, "cache-control": f"{shared}, no-cache", "etag": tag, **NO_SNIFFING}
     if _has(request.headers.get("if-none-match", ""), tag):
         return Response(None, 304, headers)
     return _sent(request, 200, content, media, headers)

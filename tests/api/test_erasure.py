@@ -194,6 +194,10 @@ def test_who_has_no_right_to_erase_neither_erases_nor_holds(system: System, key:
         ({"complaintId": "C-9"}, "本人申请", "NOT_FOUND complaintId"),
         ({"legalRepresentativeOf": B}, "本人申请", "NOT_FOUND legalRepresentativeOf"),
         ({"subject": "0" * 32}, "本人申请", "NOT_FOUND subject"),
+        ({"subject": "a\0b"}, "本人申请", "INVALID subject"),
+        ({"complaintId": "a\0b"}, "本人申请", "INVALID complaintId"),
+        ({"legalRepresentativeOf": "a\0b"}, "本人申请", "INVALID legalRepresentativeOf"),
+        ({"complainantPhone": "a\0b"}, "本人申请", "NOT_FOUND complainantPhone"),
     ],
 )
 def test_what_cannot_be_erased_is_refused_and_nothing_changes(

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +15,7 @@ import httpx
 import msgspec
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from api.limits import RequestLimits
 from api.media import language_of
@@ -469,3 +472,24 @@ def test_a_missing_table_is_internal_and_is_not_named(database: str) -> None:
         assert said(answer) == ["INTERNAL"]
         assert "elsewhere" not in answer.text
         assert "history" not in answer.text
+
+
+def test_a_client_that_goes_before_its_body_is_there_is_no_fault_of_the_server(shared: System) -> None:
+    host, port = shared.url.removeprefix("http://").split(":")
+    begun = f"POST /graphql HTTP/1.1\r\nHost: {host}\r\nContent-Type: {JSON}\r\nContent-Length: 100\r\n\r\n"
+    with capture_logs() as logged:
+        with socket.create_connection((host, int(port))) as gone:
+            gone.sendall(begun.encode() + b'{"query"')
+        # What comes after it was looked at after it.
+        time.sleep(0.1)
+        assert shared.post(HEAD).status_code == 200
+    assert [each for each in logged if each["log_level"] == "error"] == []
+
+
+def test_no_answer_is_taken_for_a_page_and_the_page_runs_in_no_frame_and_nothing_of_others(shared: System) -> None:
+    answers = [shared.post(HEAD), shared.post("{"), shared.http.get("/graphql", params={"query": HEAD})]
+    page = shared.http.get("/graphql", headers={"accept": "text/html"})
+    assert {answer.headers["x-content-type-options"] for answer in (*answers, page)} == {"nosniff"}
+    rules = dict(rule.split(" ", 1) for rule in page.headers["content-security-policy"].split("; "))
+    assert (rules["default-src"], rules["frame-ancestors"]) == ("'self'", "'none'")
+    assert "script-src" not in rules

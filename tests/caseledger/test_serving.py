@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from api.trusted import digest, shipped
+from caseledger.arrivals import LONGEST_HEAD
 from caseledger.postgres import CarriedPostgres
 from caseledger.settings import Settings
 from caseledger.wiring import open_system
@@ -316,6 +317,15 @@ def test_the_limits_of_the_settings_are_in_force(serve: Callable[..., Served]) -
         answer = httpx.post(f"{served.url}/graphql", json=asked, timeout=20)
         assert answer.json()["errors"][0]["extensions"]["code"] == wrong
     assert served.end() == 0
+
+
+def test_a_head_without_an_end_is_refused(serve: Callable[..., Served]) -> None:
+    host, port = serve().url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 20) as connection:
+        for _ in range(2):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nX-A: " + b"a" * LONGEST_HEAD)
+            time.sleep(0.2)
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 400 ")
 
 
 def test_so_many_connections_are_served_and_no_more(serve: Callable[..., Served]) -> None:

@@ -60,6 +60,9 @@ def test_reads_are_found_by_enterprise_with_the_feeds_of_all_and_by_legal_dates(
     assert found(A, date(2026, 6, 2)) == found(A, date(2026, 6, 2), date(2026, 6, 2)) == {late}
     assert found(None, None, date(2026, 6, 1)) == {a, b, feed, nobodys}
     assert found(None, date(2026, 6, 3)) == set()
+    # The last day that a date can name.
+    assert found(A, date(2026, 6, 2), date.max) == {late}
+    assert found(None, date.max, date.max) == set()
 
 
 def test_reads_come_newest_first_and_in_pages(log: ReadLog) -> None:
