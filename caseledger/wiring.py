@@ -25,13 +25,21 @@ from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
 from ledger.read_log import READ_LOG_MIGRATIONS, ReadLog
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
+from ledger.sessions import SESSION_MIGRATIONS
 from ledger.snapshots import Snapshots
 from ledger.tree import CutTree, LedgerTree, WrongKey, check_tree, signer_at
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
 
-MIGRATIONS: Final = LEDGER_MIGRATIONS + KEY_MIGRATIONS + READ_LOG_MIGRATIONS + IMPORT_MIGRATIONS + PROJECTION_MIGRATIONS
+MIGRATIONS: Final = (
+    LEDGER_MIGRATIONS
+    + KEY_MIGRATIONS
+    + SESSION_MIGRATIONS
+    + READ_LOG_MIGRATIONS
+    + IMPORT_MIGRATIONS
+    + PROJECTION_MIGRATIONS
+)
 OLDEST_SERVER: Final = 15
 GARBAGE: Final = 50_000
 """New objects after which Python looks for cycles. Folds and rows are many small objects without any: to go through them

@@ -84,7 +84,7 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
     "Enterprise": {
         WITH_CARRIERS: "id uscc name province credit",
         CARRIERS_OWN: "numbers accesses",
-        INSIDERS: "licences history enforcementHistory complaintCounts obligations findings",
+        INSIDERS: "licences history enforcementHistory complaintCounts activity obligations findings",
     },
     **_connection("Enterprise", WITH_CARRIERS),
     "Read": {AUDITORS: "readAt role reader field operation uscc everyEnterprise"},
@@ -126,6 +126,7 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
     "Licence": {INSIDERS: "licenceNo validFrom validTo inForce endedBy route authority position"},
     "NumberFiling": {CARRIERS_OWN: "number carriers use directions filedOn withdrawnOn position"},
     "Access": {CARRIERS_OWN: "accessId carrier number directions state grantedOn position"},
+    "Activity": {INSIDERS: "month area type events position"},
     "ComplaintCount": {INSIDERS: "date received substantiated"},
     "Obligation": {INSIDERS: "rule uscc owedBy dueOn state metOn arisesFrom"},
     **_connection("Obligation", INSIDERS),

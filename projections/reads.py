@@ -33,6 +33,16 @@ class Slice(NamedTuple):
     types: tuple[str, ...] = ()
     begins: date | None = None
     ends: date | None = None
+    known_at: int | None = None
+
+
+class MonthOfEvents(NamedTuple):
+    month: date
+    area: str
+    type: str
+    events: int
+    position: int
+    """Of the latest of them."""
 
 
 class Day(NamedTuple):
@@ -93,6 +103,13 @@ class Reads(Questions):
     def history_count(self, usccs: Sequence[str], asked: Slice) -> dict[str, int]:
         found = dict.fromkeys(usccs, 0)
         found.update(self._rows(_HISTORY_COUNT, {**_slice(asked), "usccs": list(usccs)}))
+        return found
+
+    def activity(self, usccs: Sequence[str], on: date, known_at: int) -> dict[str, list[MonthOfEvents]]:
+        """For each enterprise its events by month and type, oldest first, as of a date and as known at a position."""
+        found: dict[str, list[MonthOfEvents]] = {uscc: [] for uscc in usccs}
+        for uscc, *month in self._rows(_ACTIVITY, {"usccs": list(usccs), "on": on, "known_at": known_at}):
+            found[uscc].append(MonthOfEvents(*month))
         return found
 
     def events(
@@ -175,6 +192,7 @@ def _slice(asked: Slice) -> dict[str, Any]:
         "types": list(asked.types),
         "begins": asked.begins,
         "ends": asked.ends,
+        "known_at": asked.known_at,
     }
 
 
@@ -202,13 +220,16 @@ _WHERE_SLICE: Final = """
     (%(areas)s::text[] IS NULL OR h.area = ANY (%(areas)s::text[]) OR h.type = ANY (%(types)s::text[]))
     AND (%(begins)s::date IS NULL OR h.effective_on >= %(begins)s::date)
     AND (%(ends)s::date IS NULL OR h.effective_on <= %(ends)s::date)
+    AND (%(known_at)s::bigint IS NULL OR h.position <= %(known_at)s::bigint)
 """
 
 _HISTORY: Final = """
 SELECT asked.uscc, event.data, page.voided_by
 FROM unnest(%(usccs)s::text[]) AS asked (uscc)
 CROSS JOIN LATERAL (
-    SELECT h.position, h.effective_on, h.voided_by FROM history h
+    SELECT h.position, h.effective_on,
+        CASE WHEN h.voided_by > %(known_at)s::bigint THEN NULL ELSE h.voided_by END AS voided_by
+    FROM history h
     WHERE h.uscc = asked.uscc AND {slice}
       AND (%(after_position)s::bigint IS NULL
            OR (h.effective_on, h.position) < (%(after_on)s::date, %(after_position)s::bigint))
@@ -221,6 +242,14 @@ ORDER BY page.effective_on DESC, page.position DESC
 _HISTORY_COUNT: Final = """
 SELECT h.uscc, count(*) FROM history h WHERE h.uscc = ANY (%(usccs)s::text[]) AND {slice} GROUP BY h.uscc
 """.replace("{slice}", _WHERE_SLICE)
+
+_ACTIVITY: Final = """
+SELECT h.uscc, date_trunc('month', h.effective_on)::date AS month, h.area, h.type, count(*), max(h.position)
+FROM history h
+WHERE h.uscc = ANY (%(usccs)s::text[]) AND h.effective_on <= %(on)s::date AND h.position <= %(known_at)s::bigint
+  AND (h.voided_by IS NULL OR h.voided_by > %(known_at)s::bigint)
+GROUP BY h.uscc, month, h.area, h.type ORDER BY month, h.type
+"""
 
 _EVENTS: Final = """
 SELECT event.data, h.voided_by FROM events event JOIN history h ON h.position = event.position

@@ -40,13 +40,16 @@ from ledger.notes import Signer, Verifier
 from ledger.read_log import READ_LOG_MIGRATIONS, ReadLog
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
+from ledger.sessions import SESSION_MIGRATIONS
 from ledger.tree import LedgerTree
 from ledger.trust import Trust
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
 
-MIGRATIONS: Final = LEDGER_MIGRATIONS + KEY_MIGRATIONS + READ_LOG_MIGRATIONS + PROJECTION_MIGRATIONS
+MIGRATIONS: Final = (
+    LEDGER_MIGRATIONS + KEY_MIGRATIONS + SESSION_MIGRATIONS + READ_LOG_MIGRATIONS + PROJECTION_MIGRATIONS
+)
 ADOPTED: Final = 4
 """How many events a fresh ledger records itself: its rulebook versions."""
 

@@ -1,4 +1,4 @@
-"""The web application: GraphQL at /graphql, the log's tiles at /tlog, and how it is at /healthz, /readyz and /metrics."""
+"""The web application: the console at /, GraphQL at /graphql, the log's tiles at /tlog, and how it is at /healthz, /readyz and /metrics."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from api.answers import Answers
+from api.console.routes import Console
 from api.context import Context
 from api.errors import AWAY
 from api.http import GraphQLEndpoint
@@ -38,6 +39,7 @@ from ledger.migrations import Pool
 from ledger.notes import Verifier
 from ledger.read_log import ReadLog
 from ledger.sealing import Sealer
+from ledger.sessions import Sessions
 from ledger.tiles import Tiles
 from ledger.tree import Proofs
 from ledger.trust import Trust
@@ -114,6 +116,7 @@ def create_app(
             Route("/readyz", ready),
             Route("/metrics", metrics),
             *TiledLog(proofs, Tiles(pool), holders.caller, lambda: ledger.today, read_log, witnesses).routes,
+            *Console(endpoint, Sessions(pool, keys.caller)).routes,
             Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
         ],
         middleware=[*_cross_origin(requests.origins), kept],

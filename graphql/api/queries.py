@@ -40,12 +40,17 @@ class Query:
         if kind == "draw":
             return draw_types.find(info, rest)
         if kind == "enterprise":
-            return enterprises.named(info, arguments.uscc(rest))
+            return enterprises.named(info, arguments.uscc(rest), info.context.today, None)
         return gate_types.find(info, str(id)) if kind == "decision" else None
 
-    @strawberry.field
-    def enterprise(self, info: Info, uscc: USCC) -> Enterprise | None:
-        return enterprises.named(info, arguments.uscc(uscc))
+    @field(
+        "As of a date and as known at a position, by default today and at the head; so are its fields where they say nothing else."
+    )
+    def enterprise(
+        self, info: Info, uscc: USCC, as_of: Date | None = None, known_at: Position | None = None
+    ) -> Enterprise | None:
+        code = arguments.uscc(uscc)
+        return enterprises.named(info, code, arguments.as_of(info, as_of), arguments.known_at(info, known_at))
 
     @field("Case-insensitive; matches code, name (any part) and filed numbers.")
     def enterprises(

@@ -1,0 +1,59 @@
+"""Pages from templates. What comes from events is text wherever it stands: the templates escape all of it."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from api.console import words
+from api.console.visits import Visit
+
+STATIC: Final = Path(__file__).parents[1] / "static"
+HEADERS: Final[Mapping[str, str]] = {
+    # Neither scripts nor styles in the page itself, nothing of other hosts, no frame around it, no form that goes elsewhere.
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "cache-control": "no-store",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+def _static(name: str) -> str:
+    """The address of a file that is carried, another one whenever it changes, so that browsers may keep it."""
+    return f"/static/{name}?{_VERSIONS[name]}"
+
+
+_VERSIONS: Final = {
+    file.relative_to(STATIC).as_posix(): sha256(file.read_bytes()).hexdigest()[:12]
+    for folder in ("carried", "console")
+    for file in (STATIC / folder).glob("*.*s")
+}
+
+_TEMPLATES: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.globals["static"] = _static
+
+
+def page(
+    visit: Visit, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **shown: Any
+) -> HTMLResponse:
+    """A page in the visitor's language; `say` gives the words of a key, `label` those of a term of the ledger."""
+    language = visit.language
+    content = _TEMPLATES.get_template(template).render(
+        visit=visit,
+        language=language,
+        say=lambda key, **values: words.say(key, language, **values),
+        label=lambda term: words.label(term, language),
+        **shown,
+    )
+    return HTMLResponse(content, status, {**HEADERS, **(headers or {})})
