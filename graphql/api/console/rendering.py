@@ -1,6 +1,7 @@
 """Pages from templates. What comes from events is text wherever it stands: the templates escape all of it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from api.console import words
+from api.console.field_words import FIELDS
 from api.console.visits import Visit
+from domain.identifiers import SHANGHAI
 
 STATIC: Final = Path(__file__).parents[1] / "static"
 HEADERS: Final[Mapping[str, str]] = {
@@ -44,6 +47,14 @@ _TEMPLATES: Final = Environment(
 _TEMPLATES.globals["static"] = _static
 
 
+def _local(instant: str) -> str:
+    """An instant by the clock of its readers."""
+    return datetime.fromisoformat(instant).astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
+_TEMPLATES.filters["local"] = _local
+
+
 def page(
     visit: Visit, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **shown: Any
 ) -> HTMLResponse:
@@ -54,6 +65,7 @@ def page(
         language=language,
         say=lambda key, **values: words.say(key, language, **values),
         label=lambda term: words.label(term, language),
+        field=lambda name: words.named(FIELDS, name, language),
         **shown,
     )
     return HTMLResponse(content, status, {**HEADERS, **(headers or {})})

@@ -32,6 +32,10 @@
     if (paired) document.getElementById(paired).value = event.target.value;
   });
 
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-print]")) window.print();
+  });
+
   function remembered() {
     try {
       return JSON.parse(localStorage.getItem(RECENT)) || [];
