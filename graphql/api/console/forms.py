@@ -64,13 +64,17 @@ def _input(field: Field, path: str, language: Language, value: Any) -> Input:
     return Input(
         path,
         named(FIELDS, path, language),
-        named(HELP, field.sent_as, language) if field.sent_as in HELP else "",
+        help_of(field.sent_as, language),
         widget,
         options,
         field.required and widget not in ("check", "checks"),
         field.many,
         _shown(field, value),
     )
+
+
+def help_of(name: str, language: Language) -> str:
+    return named(HELP, name, language) if name in HELP else ""
 
 
 def _shown(field: Field, value: Any) -> Any:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from api.console import asked_gates, decisions, enterprise, lists, search, signing, work
+from api.console import asked_gates, decisions, enterprise, lists, recording, search, signing, work
 from api.console.asking import NotAnswered, ask
 from api.console.rendering import page
 from api.console.visits import LANGUAGE_COOKIE, SESSION_COOKIE, Forged, Visit
@@ -48,6 +48,8 @@ class Console:
             self._route("/ask", asked_gates.ask_gate, "GET", "POST"),
             self._route("/decisions", decisions.listed),
             self._route("/decisions/{id}", decisions.one),
+            self._route("/record", recording.choose),
+            self._route("/record/{name}", recording.record, "GET", "POST"),
             self._route("/work", work.work_list),
             self._route("/ledger", work.ledger),
             self._route("/enterprises/{uscc}", enterprise.file),

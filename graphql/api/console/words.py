@@ -109,6 +109,14 @@ SENTENCES: Final[Mapping[str, Text]] = {
         "此浏览器不支持 Ed25519 核验；请用 caseledger verify。",
         "This browser cannot check Ed25519; use `caseledger verify`.",
     ),
+    "record": Text("记录事实", "Record a fact"),
+    "record.choose": Text("发生了什么？", "What happened?"),
+    "record.do": Text("记录", "Record"),
+    "record.missing": Text("请填写。", "This is needed."),
+    "record.stays": Text(
+        "记录后不能修改；有误时以作废事件更正。", "What is recorded stays; what was wrong is put right by a void."
+    ),
+    "record.void": Text("作废此事件", "Void this event"),
     "work": Text("待办", "Work list"),
     "work.overdue": Text("逾期的义务", "Obligations overdue"),
     "work.open": Text("未到期的义务", "Obligations due"),
