@@ -73,6 +73,7 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
         PUBLISHED: "draw draws",
         INSIDERS: "obligations findings",
         AUDITORS: "reads",
+        REGULATORS: "keys",
     },
     "Mutation": {
         RECORDING: "record",
@@ -92,8 +93,10 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
     "Ledger": {
         EVERYONE: "head checkpoint consistencyProof",
         PUBLISHED: "receipt",
-        INSIDERS: "events event",
+        INSIDERS: "events event recordedLately readModels",
     },
+    "ReadModel": {INSIDERS: "name position lag stopped"},
+    "ApiKey": {REGULATORS: "keyId role name carrier authority scopes createdAt revokedAt expiresAt lastUsedAt"},
     "Decision": {
         CARRIERS_OWN: "id gate uscc outcome reasons request rulebook asOf knownAt requestedBy recordedAt position basis replay now receipt"
     },

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 from domain.recorded import Recorded
@@ -124,6 +124,11 @@ class Reads(Questions):
         }
         statement = _EVENTS_OF_ENTERPRISE if uscc else _EVENTS_OF_TYPES if types is not None else _EVENTS
         return [_known(data, voided_by) for data, voided_by in self._rows(statement, parameters)]
+
+    def last_before(self, at: datetime, head: int) -> int:
+        """The position of the last event that was recorded before an instant; 0 for none. Looks at a few entries only,
+        since positions and instants grow together."""
+        return self._count(_LAST_BEFORE, {"at": at, "head": head})
 
     def at(self, positions: Sequence[int]) -> list[Known]:
         """The events at these positions, in order; positions that hold none are left out."""
@@ -285,6 +290,18 @@ SELECT event.data, h.voided_by FROM unnest(%(positions)s::bigint[]) AS asked (po
 JOIN events event ON event.position = asked.position
 LEFT JOIN history h ON h.position = event.position
 ORDER BY event.position
+"""
+
+_LAST_BEFORE: Final = """
+WITH RECURSIVE between (low, high) AS (
+    SELECT 0::bigint, %(head)s::bigint
+    UNION ALL
+    SELECT CASE WHEN middle.recorded_at < %(at)s THEN middle.position ELSE low END,
+        CASE WHEN middle.recorded_at < %(at)s THEN high ELSE middle.position - 1 END
+    FROM between JOIN events middle ON middle.position = (low + high + 1) / 2
+    WHERE low < high
+)
+SELECT low FROM between WHERE low >= high
 """
 
 _COMPLAINT_COUNTS: Final = """

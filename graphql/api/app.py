@@ -34,6 +34,7 @@ from api.websocket import GraphQLSocket
 from domain.callers import Caller
 from domain.text import Language
 from ledger.erasure import Erasure
+from ledger.keys import Keys
 from ledger.ledger import Ledger
 from ledger.migrations import Pool
 from ledger.notes import Verifier
@@ -58,7 +59,7 @@ def create_app(
     ledger: Ledger,
     pool: Pool,
     sealer: Sealer,
-    keys: Holders,
+    keys: Keys,
     runner: Runner,
     read_log: ReadLog,
     witnesses: Sequence[Verifier] = (),
@@ -79,7 +80,7 @@ def create_app(
 
     def context_for(caller: Caller, language: Language) -> Context:
         parts = ledger, reads, supervision, proofs, sealer, erasure, runner
-        return Context(caller, language, *parts, ledger.clock(), streams.feeds, read_log)
+        return Context(caller, language, *parts, ledger.clock(), streams.feeds, read_log, keys.list)
 
     async def metrics(request: Request) -> Response:
         try:

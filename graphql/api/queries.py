@@ -4,7 +4,7 @@ from typing import Final
 
 import strawberry
 
-from api import arguments, draw_types, enterprises, gate_types, noted, rulebook_types, supervision_types
+from api import arguments, draw_types, enterprises, gate_types, noted, rulebook_types, standing_types, supervision_types
 from api.connections import Connection
 from api.context import Info
 from api.credit_types import CreditChange, CreditReport, change_of, report, reports
@@ -19,6 +19,7 @@ from api.noted import FromDate, Read
 from api.permissions import reach
 from api.rulebook_types import Rulebook
 from api.scalars import USCC, Date, Position
+from api.standing_types import ApiKey
 from api.supervision_types import Finding, ListEntry, Obligation, Penalty
 from domain.facts import Moment
 from domain.identifiers import PROVINCES
@@ -211,6 +212,10 @@ class Query:
     @strawberry.field
     def rulebooks(self) -> list[Rulebook]:
         return [rulebook_types.shown(version) for version in RULEBOOK.versions]
+
+    @field("Who holds a key, in the order in which they were made.")
+    def keys(self, info: Info) -> list[ApiKey]:
+        return standing_types.keys(info)
 
     @strawberry.field
     def ledger(self) -> Ledger:

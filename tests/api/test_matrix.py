@@ -229,6 +229,9 @@ ENTRY: Final[dict[str, str]] = {
     "Replay": f'decisions(uscc: "{A}") {{ edges {{ node {{ replay {{ SEL }} }} }} }}',
     "Rulebook": "rulebooks { SEL }",
     "PageInfo": "listEntries { pageInfo { SEL } }",
+    "ReadModel": "ledger { readModels { SEL } }",
+    "ApiKey": "keys { SEL }",
+    "Activity": _in(OF_A, "activity { SEL }"),
     "Licence": _in(OF_A, "licences { SEL }"),
     "NumberFiling": _in(OF_A, "numbers { SEL }"),
     "Access": _in(OF_A, "accesses { SEL }"),
@@ -265,7 +268,8 @@ MAY_BE_NULL: Final = frozenset(
      "Penalty.publicUntil", "LedgerEvent.uscc", "LedgerEvent.voidedBy", "PageInfo.startCursor", "PageInfo.endCursor",
      "SubjectPayload.hold", "Read.operation", "Read.uscc", "DecideGatePayload.decision",
      "DrawInspectionPayload.draw", "DrawnInspection.followUp", "DrawnInspection.followUpDueOn",
-     "DrawnInspection.followedOn")
+     "DrawnInspection.followedOn", "ApiKey.carrier", "ApiKey.authority", "ApiKey.revokedAt", "ApiKey.expiresAt",
+     "ApiKey.lastUsedAt")
 )  # fmt: skip
 """Fields whose value is null in some answer of who may see them."""
 

@@ -87,12 +87,12 @@ FIELDS: Final[Mapping[str, Text]] = {
 }
 
 HELP: Final[Mapping[str, Text]] = {
-    "basis": Text("事件位置，以空格分开", "Positions of events, with blanks between"),
     "carrier": Text("如 CHINA_TELECOM、CHINA_MOBILE、CHINA_UNICOM", "CHINA_TELECOM, CHINA_MOBILE or CHINA_UNICOM, say"),
     "carriers": Text(
         "代码以空格分开，如 CHINA_TELECOM CHINA_MOBILE", "Codes with blanks between: CHINA_TELECOM CHINA_MOBILE"
     ),
     "effectiveOn": Text("空着即为今天", "Today where it is left empty"),
     "inspectors": Text("工号，以空格分开", "Their ids, with blanks between"),
+    "positions": Text("事件位置，以空格分开", "Positions of events, with blanks between"),
     "uscc": Text("18 位", "18 characters"),
 }

@@ -64,7 +64,7 @@ def _input(field: Field, path: str, language: Language, value: Any) -> Input:
     return Input(
         path,
         named(FIELDS, path, language),
-        help_of(field.sent_as, language),
+        help_of("positions" if field.many and field.scalar == "Position" else field.sent_as, language),
         widget,
         options,
         field.required and widget not in ("check", "checks"),

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from api.console import asked_gates, decisions, enterprise, lists, recording, search, signing, work
+from api.console import asked_gates, decisions, downloads, enterprise, lists, recording, search, signing, work
 from api.console.asking import NotAnswered, ask
 from api.console.rendering import page
 from api.console.visits import LANGUAGE_COOKIE, SESSION_COOKIE, Forged, Visit
@@ -45,6 +45,7 @@ class Console:
             self._route("/sign-out", end, "POST"),
             self._route("/language/{language}", signing.language),
             self._route("/lists", lists.published),
+            self._route("/lists.csv", downloads.published),
             self._route("/ask", asked_gates.ask_gate, "GET", "POST"),
             self._route("/decisions", decisions.listed),
             self._route("/decisions/{id}", decisions.one),
@@ -54,6 +55,7 @@ class Console:
             self._route("/ledger", work.ledger),
             self._route("/enterprises/{uscc}", enterprise.file),
             self._route("/enterprises/{uscc}/history", enterprise.history),
+            self._route("/enterprises/{uscc}/history.csv", downloads.history),
             self._route("/events/{position:int}", enterprise.event),
         ]
 
