@@ -48,9 +48,9 @@ async def _answered(visit: Visit) -> Response:
         raise NotAnswered("FORBIDDEN", "")
     values = forms.filled(REQUESTS[gate], form)
     request = {gate: forms.sent(REQUESTS[gate], values)}
-    if "record" in form:
-        return await _recorded(visit, gate, values, request, str(form.get("once", "")))
     try:
+        if "record" in form:
+            return await _recorded(visit, gate, values, request, str(form.get("once", "")))
         data = await visit.ask("previewGate", request=request)
     except NotAnswered as refused:
         if refused.code not in ("INVALID", "BAD_VARIABLES", "NOT_FOUND", "FORBIDDEN"):

@@ -20,6 +20,8 @@ _OTHER_STATUS: Final[Mapping[str, int]] = {
     "NOT_FOUND": 404,
     "INVALID": 400,
     "BAD_DOCUMENT": 400,
+    "BAD_VARIABLES": 400,
+    "TOO_COSTLY": 400,
     "NOT_YET_KNOWN": 409,
     "STALE": 409,
 }
