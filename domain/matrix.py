@@ -71,7 +71,7 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
         WITH_CARRIERS: "enterprise enterprises creditStatus creditStatuses creditChanges",
         CARRIERS_OWN: "node previewGate decision decisions",
         PUBLISHED: "draw draws",
-        INSIDERS: "obligations findings",
+        INSIDERS: "obligations findings drawPool",
         AUDITORS: "reads",
         REGULATORS: "keys",
     },
@@ -102,11 +102,14 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
     },
     **_connection("Decision", CARRIERS_OWN),
     "Draw": {
-        PUBLISHED: "id drawId authority asOf knownAt root poolRoot poolSize drawn recordedAt position",
+        PUBLISHED: "id drawId authority asOf knownAt root poolRoot poolSize pool drawn recordedAt position",
         INSIDERS: "followUp",
     },
     **_connection("Draw", PUBLISHED),
     "Drawn": {PUBLISHED: "uscc name status tickets key inspectors", INSIDERS: "inspections"},
+    "PoolPage": {PUBLISHED: "members next"},
+    "PoolMember": {PUBLISHED: "uscc status tickets"},
+    "PoolShare": {INSIDERS: "province status enterprises"},
     "DrawFollowUp": {INSIDERS: "drawn inspected notInspected withViolations open overdue met metLate"},
     "DrawnInspection": {
         INSIDERS: "inspectionId authority heldOn violations position followUp followUpDueOn followedOn"

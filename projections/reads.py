@@ -175,6 +175,14 @@ class Reads(Questions):
         parameters = {**seen._asdict(), "draw_id": None, "positions": list(positions)}
         return {position for (position,) in self._rows(_DRAWS_SEEN, parameters)}
 
+    def enterprises_after(self, after: str, limit: int, known_at: int) -> list[str]:
+        """The codes that any event up to a position bears, ascending, at most `limit` of them after a code."""
+        return [uscc for (uscc,) in self._rows(_ENTERPRISES, {"after": after, "limit": limit, "known_at": known_at})]
+
+    def provinces(self, usccs: Sequence[str], today: date) -> dict[str, str]:
+        """The province of registration of each enterprise that is registered today."""
+        return dict(self._rows(_PROVINCES, {"usccs": list(usccs), "today": today}))
+
     def timelines(self, usccs: Sequence[str], known_at: int) -> dict[str, Timeline]:
         """The credit timeline of each enterprise as known at a position; UNKNOWN throughout where nothing is known."""
         rows = self._rows(_TIMELINES, {"usccs": list(usccs), "known_at": known_at})
@@ -369,6 +377,26 @@ _DRAW_COUNT: Final = "SELECT count(*) FROM draws d WHERE {which}".replace("{whic
 _DRAWS_SEEN: Final = """
 SELECT d.position FROM draws d WHERE {which} AND d.position = ANY (%(positions)s::bigint[])
 """.replace("{which}", _WHERE_DRAW)
+
+# A step of the index for each enterprise, however many events it has: its tag with the first position that bears it.
+_ENTERPRISES: Final = """
+WITH RECURSIVE found (tag, position) AS (
+    (SELECT t.tag, t.position FROM tags t
+     WHERE t.tag > 'enterprise:' || %(after)s::text || CASE WHEN %(after)s::text = '' THEN '' ELSE '~' END
+       AND t.tag < 'enterprise;' ORDER BY t.tag, t.position LIMIT 1)
+    UNION ALL
+    SELECT next.tag, next.position FROM found CROSS JOIN LATERAL (
+        SELECT t.tag, t.position FROM tags t WHERE t.tag > found.tag AND t.tag < 'enterprise;'
+        ORDER BY t.tag, t.position LIMIT 1
+    ) AS next
+)
+SELECT substring(tag FROM 12) FROM found WHERE position <= %(known_at)s LIMIT %(limit)s
+"""
+
+_PROVINCES: Final = """
+SELECT r.uscc, r.province FROM register r
+WHERE r.uscc = ANY (%(usccs)s::text[]) AND r.valid_from <= %(today)s AND r.valid_to > %(today)s
+"""
 
 _TIMELINES: Final = """
 SELECT asked.uscc, latest.timeline FROM unnest(%(usccs)s::text[]) AS asked (uscc)

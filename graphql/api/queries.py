@@ -4,7 +4,17 @@ from typing import Final
 
 import strawberry
 
-from api import arguments, draw_types, enterprises, gate_types, noted, rulebook_types, standing_types, supervision_types
+from api import (
+    arguments,
+    draw_types,
+    enterprises,
+    gate_types,
+    noted,
+    pool_pages,
+    rulebook_types,
+    standing_types,
+    supervision_types,
+)
 from api.connections import Connection
 from api.context import Info
 from api.credit_types import CreditChange, CreditReport, change_of, report, reports
@@ -17,6 +27,7 @@ from api.inputs import GateRequest
 from api.ledger_type import Ledger
 from api.noted import FromDate, Read
 from api.permissions import reach
+from api.pool_pages import PoolShare
 from api.rulebook_types import Rulebook
 from api.scalars import USCC, Date, Position
 from api.standing_types import ApiKey
@@ -208,6 +219,16 @@ class Query:
     @field("The draws that the caller may see, newest first.")
     def draws(self, info: Info, first: int | None = 20, after: str | None = None) -> Connection[Draw]:
         return draw_types.draws(info, first, after)
+
+    @field("The pool that a draw would have now, counted by province and status.")
+    def draw_pool(
+        self,
+        info: Info,
+        authority: str,
+        provinces: list[str] | None = None,
+        statuses: list[CreditStatus] | None = None,
+    ) -> list[PoolShare]:
+        return pool_pages.shares(info, authority, provinces, statuses)
 
     @strawberry.field
     def rulebooks(self) -> list[Rulebook]:

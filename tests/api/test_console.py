@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -29,7 +29,7 @@ from given import (
 from running import HOLDERS, System, code, started
 
 HOSTILE: Final = "<script>alert(1)</script>{{ 7 * 7 }}\"' onload='x'"
-PAGES: Final = {
+PAGES: Final[dict[str, set[str | None]]] = {
     "/": {"miit", "beijing", "auditor", "telecom"},
     f"/enterprises/{A}": {"miit", "beijing", "auditor", "telecom"},
     "/events/5": {"miit", "beijing", "auditor"},
@@ -40,6 +40,7 @@ PAGES: Final = {
     "/record/eventVoided": {"miit", "beijing"},
     "/work": {"miit", "beijing", "auditor"},
     "/lists": {"miit", "beijing", "auditor", "telecom", "intake", None},
+    "/draws": {"miit", "beijing", "auditor", "telecom", "intake", None},
     "/ledger": {"miit", "beijing", "auditor", "telecom", "intake", None},
 }
 """Who sees each page; who does not is told so, or asked to sign in."""
@@ -102,7 +103,9 @@ def test_a_page_is_shown_to_whom_it_is_for_and_to_no_other(life: System, path: s
 def test_the_menu_offers_what_the_visitor_may_and_nothing_else(life: System, who: str | None) -> None:
     menu = re.findall(r'<a href="([^"]+)"', Visitor(life, who).page("/lists").partition("</nav>")[0])
     assert {path for path in menu if path != "/graphql" and path in PAGES} == {
-        path for path in ("/", "/ask", "/decisions", "/work", "/record", "/lists", "/ledger") if who in PAGES[path]
+        path
+        for path in ("/", "/ask", "/decisions", "/work", "/record", "/draws", "/lists", "/ledger")
+        if who in PAGES[path]
     }
 
 
@@ -280,7 +283,7 @@ def test_every_event_has_a_form_for_those_who_may_record_it(life: System, name: 
 def test_a_fact_is_recorded_by_its_form_and_undone_by_a_void(system: System) -> None:
     system.known(registered())
     visitor = Visitor(system, "miit")
-    form: dict[str, str | list[str]] = {
+    form: dict[str, Any] = {
         "uscc": A, "documentNo": "罚1", "authority": "MIIT", "kinds": ["FINE", "WARNING"], "fine": "2000",
         "violation": "违规外呼", "basis": "条例", "becauseOf": "HARASSING_CALLS", "effectiveOn": "2024-01-02", "once": "f",
     }  # fmt: skip
@@ -313,6 +316,49 @@ def test_refusals_stand_at_their_fields_and_nothing_is_recorded(system: System) 
     assert answer.status_code == 422
     assert "不能以 CA-31 的名义记录" in answer.text.partition('id="f-authority-wrong"')[2].partition("</p>")[0]
     assert 'value="C-1"' in answer.text
+    assert system.head == before
+
+
+def test_a_draw_is_counted_first_then_made_once_and_seen_by_its_authority(system: System) -> None:
+    for number in range(1, 6):
+        system.record(registered(uscc=code(number)), licensed(uscc=code(number), licenceNo=f"L-{number}"))
+    system.known(registered(uscc=code(9, "310000"), province="31"), licensed(uscc=code(9, "310000"), licenceNo="L-9"))
+    visitor, before = Visitor(system, "miit"), system.head
+    form = {
+        "drawId": "抽-1",
+        "authority": "MIIT",
+        "count": "2",
+        "inspectors": "101 102，103",
+        "perInspection": "2",
+        "once": "d",
+    }
+    counted = visitor.post("/draws", pool="1", **form)
+    assert "抽取范围共 6 家" in counted.text
+    assert "上海" in counted.text.partition("<tbody>")[2].partition("</tbody>")[0]
+    assert system.head == before
+    made = [visitor.post("/draws", draw="1", **form) for _ in range(2)]
+    assert {each.headers["location"] for each in made} == {"/draws/抽-1"} or {each.status_code for each in made} == {
+        303
+    }
+    assert system.head == before + 1
+    system.settle()
+    assert "101" in visitor.page("/draws/抽-1")
+    pool = visitor.get("/draws/抽-1/pool").json()
+    assert (len(pool["members"]), pool["next"]) == (6, None)
+    assert Visitor(system, "telecom").get("/draws/抽-1").status_code == 404
+    assert Visitor(system).get("/draws/抽-1/pool").status_code == 404
+
+
+def test_a_draw_that_may_not_be_says_why_at_its_fields(system: System) -> None:
+    system.known(registered(), licensed())
+    visitor, before = Visitor(system, "beijing"), system.head
+    answer = visitor.post(
+        "/draws", draw="1", drawId="D", authority="CA-11", count="1", provinces=["31"], inspectors="1 2"
+    )
+    assert answer.status_code == 422
+    assert "只能在本省抽取" in answer.text
+    assert visitor.post("/draws", draw="1").status_code == 422
+    assert Visitor(system, "auditor").post("/draws", draw="1", drawId="D").status_code == 403
     assert system.head == before
 
 

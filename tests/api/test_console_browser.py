@@ -23,7 +23,7 @@ FIRM: Final = "91500100MA09DEM09H"
 """An enterprise of the demonstration with a long life."""
 AXE: Final = "axe-core@4.11.0"
 WALKS: Final = {
-    "miit": ["/", f"/enterprises/{FIRM}", "/ask?gate=access", "/decisions", "DECISION", "/record", "/record/penaltyImposed", "/work", "/lists", "/ledger", "/events/122"],
+    "miit": ["/", f"/enterprises/{FIRM}", "/ask?gate=access", "/decisions", "DECISION", "/record", "/record/penaltyImposed", "/work", "/draws", "/lists", "/ledger", "/events/122"],
     "auditor": ["/", f"/enterprises/{FIRM}", "/decisions", "DECISION", "/work", "/ledger"],
     "telecom": ["/", f"/enterprises/{FIRM}", "/ask", "/lists", "/ledger"],
     "intake": ["/record", "/record/complaintReceived", "/lists"],
@@ -189,6 +189,33 @@ def other_key(known: str) -> str:
     raw = bytearray(base64.b64decode(encoded))
     raw[5] ^= 1
     return f"{name}+{id_}+{base64.b64encode(bytes(raw)).decode()}"
+
+
+def test_a_draw_is_checked_in_the_browser_and_one_that_was_tampered_with_does_not_hold(
+    life: System, page: Page, axe: str
+) -> None:
+    seen = Seen(page)
+    sign_in(page, life, "miit")
+    page.goto(f"{life.url}/draws")
+    for name, value in {"drawId": "D-1", "count": "3", "inspectors": "101 102 103"}.items():
+        page.locator(f"[name={name}]").fill(value)
+    page.locator("[name=draw]").click()
+    page.wait_for_url(f"{life.url}/draws/D-1")
+    page.evaluate(axe)
+    assert page.evaluate(VIOLATIONS) == []
+    expect(page.locator("#log-key")).to_have_value(str(life.verifier))
+    page.locator(".verify button").click()
+    expect(page.locator(".checks .sum")).to_have_text("全部成立")
+    expect(page.locator(".checks li:not(.bad)")).to_have_count(9)
+    # A pool from which somebody was taken out.
+    page.route("**/pool*", lambda route: route.fulfill(json=without_first(route.fetch().json())))
+    page.locator(".verify button").click()
+    expect(page.locator(".checks .sum.bad")).to_have_text("不成立")
+    assert seen.complaints == []
+
+
+def without_first(pool: dict[str, Any]) -> dict[str, Any]:
+    return {**pool, "members": pool["members"][1:]}
 
 
 def test_a_first_visit_is_light(life: System, page: Page) -> None:

@@ -213,6 +213,9 @@ ENTRY: Final[dict[str, str]] = {
     **_connected("reads { SEL }", "Read"),
     **_connected("draws { SEL }", "Draw"),
     "Drawn": "draws { edges { node { drawn { SEL } } } }",
+    "PoolPage": "draws { edges { node { pool { SEL } } } }",
+    "PoolMember": "draws { edges { node { pool { members { SEL } } } } }",
+    "PoolShare": 'drawPool(authority: "MIIT") { SEL }',
     "DrawFollowUp": "draws { edges { node { followUp { SEL } } } }",
     "DrawnInspection": "draws { edges { node { drawn { inspections { SEL } } } } }",
     "Enterprise": OF_A,
@@ -250,6 +253,7 @@ ARGUMENTS: Final = {
     "Query.previewGate": f"(request: {COOPERATION})",
     "Query.decision": '(id: "decision-x")',
     "Query.draw": '(drawId: "D-1")',
+    "Query.drawPool": '(authority: "MIIT")',
     "Enterprise.complaintCounts": '(from: "2019-01-01", to: "2027-01-01")',
     "Ledger.event": "(position: REGISTERED)",
     "Ledger.receipt": "(position: PUBLISHED)",
@@ -269,7 +273,7 @@ MAY_BE_NULL: Final = frozenset(
      "SubjectPayload.hold", "Read.operation", "Read.uscc", "DecideGatePayload.decision",
      "DrawInspectionPayload.draw", "DrawnInspection.followUp", "DrawnInspection.followUpDueOn",
      "DrawnInspection.followedOn", "ApiKey.carrier", "ApiKey.authority", "ApiKey.revokedAt", "ApiKey.expiresAt",
-     "ApiKey.lastUsedAt")
+     "ApiKey.lastUsedAt", "PoolPage.next")
 )  # fmt: skip
 """Fields whose value is null in some answer of who may see them."""
 

@@ -14,7 +14,7 @@ from starlette.datastructures import FormData
 
 from api.console.field_words import FIELDS, HELP
 from api.console.visits import text_of
-from api.console.words import label, named
+from api.console.words import label, named, say
 from domain.identifiers import PROVINCES
 from domain.shape import Field, fields_of
 from domain.text import Language
@@ -104,6 +104,14 @@ def _widget(field: Field, options: Sequence[object]) -> str:
     if field.sent_as in _LONG:
         return "textarea"
     return "text" if field.many else _WIDGETS.get(field.scalar, "text")
+
+
+def missing(cls: type[msgspec.Struct], language: Language, values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What is to be said at the fields that must be filled in and are not."""
+    needed = [
+        each.path for each in inputs(cls, language, values) if each.required and values.get(each.path) in (None, [])
+    ]
+    return {path: [say("record.missing", language)] for path in needed}
 
 
 def filled(cls: type[msgspec.Struct], form: FormData, prefix: str = "") -> dict[str, Any]:

@@ -12,7 +12,7 @@ from api.console.field_words import FIELDS
 from api.console.forms import Input
 from api.console.rendering import page
 from api.console.visits import Visit, text_of
-from api.console.words import named, say
+from api.console.words import named
 from domain.callers import Role
 from domain.events import RECORDABLE, Event
 from domain.matrix import EVENTS, Reach
@@ -56,7 +56,7 @@ async def record(visit: Visit) -> Response:
         # A field that must be there was left empty, or holds what its scalar cannot be.
         if refused.code != "BAD_VARIABLES":
             raise
-        return _form(visit, name, cls, values, _missing(visit, cls, values) or {"": [refused.message]})
+        return _form(visit, name, cls, values, forms.missing(cls, visit.language, values) or {"": [refused.message]})
     made = data["record"]
     if made["events"]:
         return RedirectResponse(f"/events/{made['events'][0]['position']}", 303)
@@ -92,12 +92,6 @@ def _field_of(path: str, name: str) -> str:
     field = path.partition(f".{name}.")[2]
     stem, _, last = field.rpartition(".")
     return stem if last.isdigit() else field
-
-
-def _missing(visit: Visit, cls: type[Event], values: Mapping[str, Any]) -> dict[str, list[str]]:
-    inputs = forms.inputs(cls, visit.language, values)
-    empty = [each.path for each in inputs if each.required and values.get(each.path) is None]
-    return {path: [say("record.missing", visit.language)] for path in empty}
 
 
 def _form(

@@ -58,14 +58,15 @@ _TEMPLATES.filters["local"] = _local
 def page(
     visit: Visit, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **shown: Any
 ) -> HTMLResponse:
-    """A page in the visitor's language; `say` gives the words of a key, `label` those of a term of the ledger."""
+    """A page in the visitor's language; `say` gives the words of a key, `label` those of a term of the ledger,
+    `word` those of a field of an event or a request."""
     language = visit.language
     content = _TEMPLATES.get_template(template).render(
         visit=visit,
         language=language,
         say=lambda key, **values: words.say(key, language, **values),
         label=lambda term: words.label(term, language),
-        field=lambda name: words.named(FIELDS, name, language),
+        word=lambda name: words.named(FIELDS, name, language),
         **shown,
     )
     return HTMLResponse(content, status, {**HEADERS, **(headers or {})})

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from api.console import asked_gates, decisions, downloads, enterprise, lists, recording, search, signing, work
+from api.console import asked_gates, decisions, downloads, draws, enterprise, lists, recording, search, signing, work
 from api.console.asking import NotAnswered, ask
 from api.console.rendering import page
 from api.console.visits import LANGUAGE_COOKIE, SESSION_COOKIE, Forged, Visit
@@ -51,6 +51,9 @@ class Console:
             self._route("/decisions/{id}", decisions.one),
             self._route("/record", recording.choose),
             self._route("/record/{name}", recording.record, "GET", "POST"),
+            self._route("/draws", draws.listed, "GET", "POST"),
+            self._route("/draws/{id}", draws.one),
+            self._route("/draws/{id}/pool", draws.members),
             self._route("/work", work.work_list),
             self._route("/ledger", work.ledger),
             self._route("/enterprises/{uscc}", enterprise.file),

@@ -1,4 +1,4 @@
-// The proof of a decision, checked here and not by the server: RFC 9162's path, and the Ed25519 signature of a C2SP note.
+// Proofs, checked here and not by the server: RFC 9162's paths and roots, and the Ed25519 signature of a C2SP note.
 "use strict";
 (() => {
   const bytes = (text) => new TextEncoder().encode(text);
@@ -40,10 +40,10 @@
 
   // C2SP signed-note: the key is NAME+HASH+BASE64 of a type byte and 32 bytes.
   function keyOf(text) {
-    const [name, , encoded] = text.trim().split(/\+(?=[0-9a-f]{8}\+)|(?<=\+[0-9a-f]{8})\+/);
+    const [, name, id, encoded] = /^(.+?)\+([0-9a-f]{8})\+(.+)$/.exec(text.trim());
     const found = fromBase64(encoded);
     if (found[0] !== 1 || found.length !== 33) throw new Error("no Ed25519 key");
-    return { name, id: text.trim().slice(name.length + 1, name.length + 9), raw: found.slice(1) };
+    return { name, id, raw: found.slice(1) };
   }
 
   function parts(note) {
@@ -63,21 +63,21 @@
     return false;
   }
 
-  async function checks(receipt, decision, keyText) {
+  // What a receipt proves by itself: the entry, the path, the checkpoint and its signature.
+  async function receiptChecks(receipt, keyText) {
     const entry = fromBase64(receipt.entry);
     const leaf = await leafOf(entry);
-    const path = receipt.proof.map(fromHex);
-    const root = await rootOf(leaf, receipt.position - 1, receipt.checkpoint.size, path);
+    const root = await rootOf(leaf, receipt.position - 1, receipt.checkpoint.size, receipt.proof.map(fromHex));
     const [, size, named] = parts(receipt.checkpoint.note).text.split("\n");
-    const said = JSON.parse(new TextDecoder().decode(entry));
     return [
       ["leaf", toHex(leaf) === receipt.leafHash],
       ["path", root !== null && toHex(root) === receipt.checkpoint.rootHash],
       ["note", Number(size) === receipt.checkpoint.size && toHex(fromBase64(named)) === receipt.checkpoint.rootHash],
       ["signature", await isSigned(receipt.checkpoint.note, keyOf(keyText))],
-      ["same", said.type === "GateDecided" && said.position === receipt.position && said.data.decisionId === decision],
     ];
   }
+
+  const entryOf = (receipt) => JSON.parse(new TextDecoder().decode(fromBase64(receipt.entry)));
 
   function show(list, words, found) {
     list.replaceChildren(
@@ -88,21 +88,26 @@
     list.append(sum);
   }
 
-  document.addEventListener("DOMContentLoaded", async () => {
+  // Puts the ledger's key into its field and checks when asked to: `checks` gives pairs of a name and whether it holds.
+  async function verifying(checks) {
     const box = document.querySelector(".verify");
-    if (!box) return;
     const words = JSON.parse(box.dataset.words);
     const key = box.querySelector("input");
-    const answer = await fetch("/tlog/key");
-    if (answer.ok && !key.value) key.value = (await answer.text()).trim();
-    box.querySelector("button").addEventListener("click", async () => {
-      const list = box.querySelector(".checks");
+    const list = box.querySelector(".checks");
+    const button = box.querySelector("button");
+    button.addEventListener("click", async () => {
+      button.disabled = true;
       try {
-        show(list, words, await checks(JSON.parse(box.dataset.receipt), box.dataset.decision, key.value));
+        show(list, words, await checks(JSON.parse(box.dataset.receipt), key.value, box, words));
       } catch (fault) {
         const text = fault.name === "NotSupportedError" ? words.unable : words.fails;
         list.replaceChildren(Object.assign(document.createElement("li"), { textContent: text, className: "sum bad" }));
       }
+      button.disabled = false;
     });
-  });
+    const answer = await fetch("/tlog/key");
+    if (answer.ok && !key.value) key.value = (await answer.text()).trim();
+  }
+
+  window.proofs = { bytes, entryOf, leafOf, nodeOf, receiptChecks, sha256, toHex, verifying };
 })();
