@@ -23,6 +23,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from api.connections import Names
 from api.context import Context
+from api.credentials import Issuer
 from api.event_types import EVENT_TYPES
 from api.media import HEADERS
 from api.mutations import Mutation
@@ -81,9 +82,10 @@ def plain_app(system: System) -> Starlette:
     reads = Reads(pool)
     parts = ledger, reads, SupervisionReads(pool), Proofs(pool), sealer, Erasure(ledger, pool, sealer)
     feeds = Feeds(pool, ledger, reads, system.runner, 1)
+    issuer = Issuer(system.settings.public_url, system.credential_keys, Proofs(pool))
 
     def executed(sent: Params) -> Response:
-        rest = system.runner, ledger.clock(), feeds, system.read_log
+        rest = system.runner, ledger.clock(), feeds, system.read_log, issuer
         context = Context(Caller(Role.AUDITOR), "zh", *parts, *rest)
         made = schema.execute_sync(sent.query, sent.variables, context, operation_name=sent.operation_name)
         assert not made.errors, made.errors

@@ -5,6 +5,7 @@ Unusable                    the message is one sentence or two: what was found, 
 ├── DatabaseError           the database of the settings cannot be used
 ├── SigningKeyError         the key that checkpoints are signed with is missing, another's or open to others
 ├── MasterKeyUnusable       the key that personal fields are sealed under is missing or another's
+├── CredentialKeyUnusable   the key that credentials are signed with was withdrawn, is none or open to others
 ├── CannotServe             the server cannot listen
 ├── Unreadable              a file cannot be read, or is of another format
 ├── ImportStopped           an import cannot go on
@@ -89,3 +90,7 @@ class LogNotRead(Unusable):
 
 class NotWitnessed(Unusable):
     """A ledger shrank, split, was rewritten, or signed by another key; both notes are kept as proof."""
+
+
+class CredentialKeyUnusable(Unusable):
+    """The key that credentials are signed with cannot be used."""

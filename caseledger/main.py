@@ -261,6 +261,56 @@ def verify_draw(
     return 0 if drawing.verify_draw(file, key, machine) else FAILED
 
 
+@app.command("check-credential")
+def check_credential(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A decision's credential; - for standard input.")],
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="JWKS|URL",
+            help="The issuer's public keys: a file, or where they are published (/.well-known/jwks.json); may be repeated.",
+        ),
+    ] = None,
+    log_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VKEY|FILE", help="The ledger's verifier key: then the receipt's checkpoint is verified too."
+        ),
+    ] = None,
+    online: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Ask the ledger there whether it was overtaken; also for keys that are not given."
+        ),
+    ] = None,
+    api_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --online: a file of the API key that may see the decision."),
+    ] = None,
+    machine: Machine = False,
+) -> int:
+    """Verify a decision's credential by public keys alone; exit 1 if it does not hold, or was overtaken."""
+    from caseledger import checking
+
+    if api_key is not None and online is None:
+        raise typer.TyperException("--api-key is for --online")
+    asked = checking.Asked(file, tuple(key or ()), log_key, online, api_key)
+    return 0 if checking.check_credential(asked, machine) else FAILED
+
+
+@app.command("rotate-credential-key")
+def rotate_credential_key(
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Believe nothing more that older keys signed: others got hold of one.")
+    ] = False,
+    machine: Machine = False,
+) -> None:
+    """Sign credentials by a new key; servers go on meanwhile, and what older keys signed stays verifiable."""
+    from caseledger import checking
+
+    checking.rotate_credential_key(read_settings(), withdraw, machine)
+
+
 Phone = Annotated[
     str | None, typer.Option("--phone", metavar="NUMBER", help="The complainant's number; - reads it from stdin.")
 ]

@@ -26,9 +26,10 @@ from caseledger.listening import BACKLOG, AnnouncedServer, open_socket, url_of
 from caseledger.logs import configure_logs, where
 from caseledger.settings import Settings
 from caseledger.signals import Stopped, stopped_by_signals
-from caseledger.wiring import System, open_system
+from caseledger.wiring import System, open_system, usable_credential_key
 from ledger.background import background
 from ledger.read_log import FLUSH_SECONDS
+from ledger.tree import Proofs
 from projections.all import all_projections
 from projections.upgrading import upgrading
 
@@ -46,6 +47,7 @@ def graphql_app(system: System) -> Starlette:
     """The application that is served."""
     # Loaded where it runs: the parent of several workers does not need it.
     from api.app import create_app
+    from api.credentials import Issuer
     from api.limits import DocumentLimits, RequestLimits
     from api.streams import StreamLimits
 
@@ -57,6 +59,7 @@ def graphql_app(system: System) -> Starlette:
         keys=system.keys,
         runner=system.runner,
         read_log=system.read_log,
+        issuer=Issuer(system.settings.public_url, system.credential_keys, Proofs(system.pool)),
         witnesses=[at.verifier for at in system.settings.witnesses],
         limits=StreamLimits(
             per_connection=system.settings.subscriptions_per_connection,
@@ -96,6 +99,9 @@ def serve(
         try:
             with stopped_by_signals(), open_system(settings) as system:
                 _say_how_to_get_a_key(system, settings)
+                with usable_credential_key(settings):
+                    # Made, and published before anyone is given what it signs.
+                    system.credential_keys.current()
                 if workers == 1:
                     _run(system, listener, factory, announce)
                 else:

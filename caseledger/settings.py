@@ -35,6 +35,8 @@ KNOWN: Final = (
     "CASELEDGER_OIDC_AUTHORITY_CLAIM",
     "CASELEDGER_OIDC_SCOPE_CLAIM",
     "CASELEDGER_SIGNING_KEY_FILE",
+    "CASELEDGER_CREDENTIAL_KEY_FILE",
+    "CASELEDGER_PUBLIC_URL",
     "CASELEDGER_MASTER_KEY_FILE",
     "CASELEDGER_MASTER_KEY",
     "CASELEDGER_WITNESSES",
@@ -58,6 +60,7 @@ KNOWN: Final = (
 """The names that may be set."""
 
 HOME: Final = "./.caseledger"
+PUBLIC_URL: Final = "http://127.0.0.1:8000"
 WITNESS_SECONDS: Final = 10.0
 SUBSCRIPTIONS: Final = 5_000
 SUBSCRIPTIONS_PER_CONNECTION: Final = 100
@@ -70,6 +73,7 @@ DOCUMENTS: Final = ("any", "only")
 _ORIGIN: Final = re.compile(r"\*|https?://[^\s/,]{1,253}")
 _SECONDS: Final = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?")
 _ISSUER: Final = re.compile(r"(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)(/[^\s?#]*)?")
+_PUBLIC_URL: Final = re.compile(r"https://[a-z0-9.:\[\]-]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?")
 _SCHEMA: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,49}")
 
 
@@ -103,6 +107,11 @@ class Settings:
     schema: str = DEFAULT_SCHEMA
     signing_key_file: Path | None = None
     """The key that checkpoints are signed with; None for `signing.key` in `home`."""
+
+    credential_key_file: Path | None = None
+    """The key that credentials are signed with; None for `credential.key` in `home`."""
+    public_url: str = PUBLIC_URL
+    """Where others reach this ledger, without a path: who issues its credentials."""
 
     master_key_file: Path | None = None
     """The keys that personal fields are sealed under; None for `master.key` in `home`."""
@@ -138,6 +147,10 @@ class Settings:
         return self.signing_key_file or self.home / "signing.key"
 
     @property
+    def credential_key(self) -> Path:
+        return self.credential_key_file or self.home / "credential.key"
+
+    @property
     def place(self) -> str:
         """Where the ledger is, in words that hold no secret."""
         if self.database_url is None:
@@ -159,6 +172,8 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
         database_url=_url("CASELEDGER_DATABASE_URL", named),
         read_url=_url("CASELEDGER_READ_URL", named),
         signing_key_file=_file("CASELEDGER_SIGNING_KEY_FILE", named),
+        credential_key_file=_file("CASELEDGER_CREDENTIAL_KEY_FILE", named),
+        public_url=_public_url(named.get("CASELEDGER_PUBLIC_URL") or PUBLIC_URL),
         master_key_file=_file("CASELEDGER_MASTER_KEY_FILE", named),
         master_key_text=named.get("CASELEDGER_MASTER_KEY") or None,
         schema=_schema(named.get("CASELEDGER_SCHEMA") or DEFAULT_SCHEMA),
@@ -290,6 +305,15 @@ def _trust(named: Mapping[str, str]) -> Trust | None:
             f"machine alone), and the other settings of {prefix}… need it; got {shown(said.get('issuer', ''))}."
         )
     return Trust(**said)
+
+
+def _public_url(given: str) -> str:
+    if _PUBLIC_URL.fullmatch(given.removesuffix("/").lower()):
+        return given.removesuffix("/").lower()
+    raise SettingsError(
+        "CASELEDGER_PUBLIC_URL is where others reach this ledger, https://HOST or https://HOST:PORT without a path (http:// for "
+        f"this machine alone); got {shown(given)}."
+    )
 
 
 def _seconds(name: str, named: Mapping[str, str], default: float) -> float:

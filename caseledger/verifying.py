@@ -98,13 +98,13 @@ def say_named_key(what: str, verifier: Verifier) -> None:
     )
 
 
-def given_key(given: str) -> Verifier:
+def given_key(given: str, option: str = "--key") -> Verifier:
     """The ledger's key that an option gives. Raises CannotVerify."""
     with suppress(MalformedKey):
         verifier = Verifier.given(given)
         if verifier.key_type is KeyType.ED25519:
             return verifier
-    raise CannotVerify("--key is a ledger's verifier key, NAME+ID+BASE64 as /tlog/key gives it, or a file of it.")
+    raise CannotVerify(f"{option} is a ledger's verifier key, NAME+ID+BASE64 as /tlog/key gives it, or a file of it.")
 
 
 def _kept(file: Path, verifier: Verifier) -> Checkpoint:

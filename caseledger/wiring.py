@@ -10,11 +10,12 @@ from typing import Final
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from caseledger.errors import DatabaseError, MasterKeyUnusable, SigningKeyError
+from caseledger.errors import CredentialKeyUnusable, DatabaseError, MasterKeyUnusable, SigningKeyError
 from caseledger.postgres import CarriedPostgres
 from caseledger.reporting import note
 from caseledger.settings import Settings, described
 from domain.text import shown
+from ledger.credential_keys import CREDENTIAL_MIGRATIONS, CredentialKeys
 from ledger.entry import seal
 from ledger.files import KeyFileError
 from ledger.imports import IMPORT_MIGRATIONS
@@ -39,6 +40,7 @@ MIGRATIONS: Final = (
     + READ_LOG_MIGRATIONS
     + IMPORT_MIGRATIONS
     + PROJECTION_MIGRATIONS
+    + CREDENTIAL_MIGRATIONS
 )
 OLDEST_SERVER: Final = 15
 GARBAGE: Final = 50_000
@@ -50,7 +52,8 @@ POOL_SIZE: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The parts of a running ledger. `runner` keeps the projections once it is started."""
+    """The parts of a running ledger. `runner` keeps the projections once it is started; `credential_keys` are read, and
+    made where there are none, when they are first asked for."""
 
     settings: Settings
     pool: Pool
@@ -59,6 +62,7 @@ class System:
     keys: Keys
     runner: Runner
     read_log: ReadLog
+    credential_keys: CredentialKeys
 
 
 @contextmanager
@@ -81,7 +85,8 @@ def open_system(settings: Settings) -> Iterator[System]:
         ledger.adopt()
         runner = Runner(pool, recorder, all_projections(ledger.streams, ledger.rulebook))
         stack.callback(runner.stop)
-        yield System(settings, pool, ledger, sealer, Keys(pool), runner, ReadLog(pool))
+        credential_keys = CredentialKeys(pool, settings.credential_key)
+        yield System(settings, pool, ledger, sealer, Keys(pool), runner, ReadLog(pool), credential_keys)
 
 
 @contextmanager
@@ -133,6 +138,20 @@ def _tree(pool: Pool, key_file: Path) -> LedgerTree:
             "its file by CASELEDGER_SIGNING_KEY_FILE."
         ) from None
     return tree
+
+
+@contextmanager
+def usable_credential_key(settings: Settings) -> Iterator[None]:
+    """Runs a block that reads or makes the key of credentials, and says in words why it cannot."""
+    try:
+        yield
+    except KeyFileError as error:
+        raise CredentialKeyUnusable(str(error)) from None
+    except OSError as error:
+        raise CredentialKeyUnusable(
+            f"The key of credentials cannot be kept at {settings.credential_key} ({error.strerror}): give a folder that this "
+            "user may write, or its file by CASELEDGER_CREDENTIAL_KEY_FILE."
+        ) from None
 
 
 @contextmanager

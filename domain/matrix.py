@@ -98,7 +98,7 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
     "ReadModel": {INSIDERS: "name position lag stopped"},
     "ApiKey": {REGULATORS: "keyId role name carrier authority scopes createdAt revokedAt expiresAt lastUsedAt"},
     "Decision": {
-        CARRIERS_OWN: "id gate uscc outcome reasons request rulebook asOf knownAt requestedBy recordedAt position basis replay now receipt"
+        CARRIERS_OWN: "id gate uscc outcome reasons request rulebook asOf knownAt requestedBy recordedAt position basis replay now receipt credential"
     },
     **_connection("Decision", CARRIERS_OWN),
     "Draw": {

@@ -42,8 +42,8 @@ _KINDS: Final = {
     RuleKind.OBLIGATION: Text("待履行义务", "Obligations"),
     RuleKind.FINDING: Text("发现", "Findings"),
 }
-_OUTCOMES: Final = {Outcome.PERMIT: "通过", Outcome.REVIEW: "复核", Outcome.REFUSE: "拒绝"}
-_GATES: Final = {
+OUTCOME_WORDS: Final = {Outcome.PERMIT: "通过", Outcome.REVIEW: "复核", Outcome.REFUSE: "拒绝"}
+GATE_WORDS: Final = {
     Gate.LICENCE: "许可",
     Gate.NUMBER_FILING: "号码备案",
     Gate.ACCESS: "接入",
@@ -111,7 +111,7 @@ def _citations(citations: Iterable[Citation]) -> str:
 
 
 def _consequence(rule: Rule) -> str:
-    outcome = [] if rule.outcome is None else [f"**{_OUTCOMES[rule.outcome]} {rule.outcome}**"]
+    outcome = [] if rule.outcome is None else [f"**{OUTCOME_WORDS[rule.outcome]} {rule.outcome}**"]
     due = [] if rule.term is None else [f"**{_term(rule.term)}**"]
     due_on = [] if rule.due_on is None else [f"**期限 Due: {rule.due_on.isoformat()}**"]
     said = [f"{rule.message.zh}{rule.remedy.zh}", f"{rule.message.en} {rule.remedy.en}"]
@@ -127,7 +127,9 @@ def _reach(rule: Rule, rulebook: Rulebook) -> str:
     first = rulebook.versions[0].version
     lines = []
     for since in dict.fromkeys(scope.since for scope in rule.scopes):
-        gates = [f"{_GATES[scope.gate]} {scope.gate}" for scope in rule.scopes if scope.since == since and scope.gate]
+        gates = [
+            f"{GATE_WORDS[scope.gate]} {scope.gate}" for scope in rule.scopes if scope.since == since and scope.gate
+        ]
         versions = "全部 all" if since == first else f"{since}+"
         lines.append(f"{', '.join(gates)}: {versions}" if gates else versions)
     return "<br>".join(lines)

@@ -277,6 +277,20 @@ class Proofs:
             for position, entry in entries
         ]
 
+    def first_receipts(self, positions: Sequence[int]) -> list[Receipt]:
+        """The proofs of entries, each under the first checkpoint that holds it, as the log alone signed that.
+
+        They never change. Two statements for all; positions beyond the newest checkpoint are left out.
+        """
+        with self._pool.connection() as database:
+            rows = database.execute(_FIRST_SIGNED, [list(positions)]).fetchall()
+            wanted = {node for position, _, size, *_ in rows for node in inclusion_nodes(position - 1, size)}
+            known = look_up(database, sorted(wanted))
+        return [
+            Receipt(position, entry, tuple(inclusion_proof(position - 1, size, lambda _: known)), Signed(size, *signed))
+            for position, entry, size, *signed in rows
+        ]
+
     def consistency(self, first: int, second: int) -> list[bytes]:
         """RFC 9162 §2.1.4: that the tree of `second` leaves begins with that of `first`; 0 < first ≤ second ≤ head."""
         with self._pool.connection() as database:
@@ -326,6 +340,13 @@ WHERE (asked.index - run.first) * 32 < length(run.hashes)
 """
 _ENTRIES_AT: Final = """
 SELECT position, data FROM events WHERE position = ANY(%s::bigint[]) AND position <= %s ORDER BY position
+"""
+_FIRST_SIGNED: Final = """
+SELECT events.position, events.data, signed.size, signed.root, signed.note, signed.signed_at
+FROM events CROSS JOIN LATERAL (
+    SELECT * FROM checkpoints WHERE checkpoints.size >= events.position ORDER BY checkpoints.size LIMIT 1
+) AS signed
+WHERE events.position = ANY(%s::bigint[]) ORDER BY events.position
 """
 _ENTRIES_AFTER: Final = "SELECT data, recorded_at FROM events WHERE position > %s ORDER BY position LIMIT %s"
 # A note has 100 signatures at most, and the log's own is one of them.

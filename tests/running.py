@@ -16,6 +16,7 @@ from datetime import datetime
 from itertools import count
 from os import getpid
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import httpx
@@ -26,11 +27,13 @@ from starlette.applications import Starlette
 from stdnum.cn import uscc
 
 from api.app import DEFAULT_LIMITS, DEFAULT_REQUEST_LIMITS, create_app
+from api.credentials import Issuer
 from api.limits import RequestLimits
 from api.streams import StreamLimits, Streams
 from domain.callers import Caller
 from domain.recorded import Recorded
 from given import NOW, Stated
+from ledger.credential_keys import CREDENTIAL_MIGRATIONS, CredentialKeys
 from ledger.entry import opened, seal
 from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
@@ -41,15 +44,21 @@ from ledger.read_log import READ_LOG_MIGRATIONS, ReadLog
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
 from ledger.sessions import SESSION_MIGRATIONS
-from ledger.tree import LedgerTree
+from ledger.tree import LedgerTree, Proofs
 from ledger.trust import Trust
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
 
 MIGRATIONS: Final = (
-    LEDGER_MIGRATIONS + KEY_MIGRATIONS + SESSION_MIGRATIONS + READ_LOG_MIGRATIONS + PROJECTION_MIGRATIONS
+    LEDGER_MIGRATIONS
+    + KEY_MIGRATIONS
+    + SESSION_MIGRATIONS
+    + READ_LOG_MIGRATIONS
+    + PROJECTION_MIGRATIONS
+    + CREDENTIAL_MIGRATIONS
 )
+PUBLIC_URL: Final = "https://ledger.example"
 ADOPTED: Final = 4
 """How many events a fresh ledger records itself: its rulebook versions."""
 
@@ -154,6 +163,7 @@ class System:
     url: str
     http: httpx.Client = field(repr=False)
     streams: Streams = field(repr=False)
+    credential_keys: CredentialKeys = field(repr=False)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     callers: dict[str, Caller] = field(default_factory=dict, repr=False)
 
@@ -291,7 +301,7 @@ def running(
     """A system on a migrated schema; its rulebook versions are adopted and its read models know them."""
     clock = Clock()
     signer = signer or Signer.generate("caseledger/test")
-    with open_pool(conninfo, schema, max_size=16) as pool:
+    with open_pool(conninfo, schema, max_size=16) as pool, TemporaryDirectory() as folder:
         with pool.connection() as database:
             known = "INSERT INTO log_key (verifier) VALUES (%s) ON CONFLICT DO NOTHING"
             database.execute(known, [str(signer.verifier)])
@@ -299,6 +309,7 @@ def running(
         sealer = Sealer(pool, KeyPlace(Path(), master or new_key().text))
         ledger = Ledger(recorder, sealer, clock=clock)
         ledger.adopt()
+        credential_keys = CredentialKeys(pool, Path(folder) / "credential.key")
         runner, read_log = Runner(pool, recorder, all_projections(ledger.streams)), ReadLog(pool)
         app = create_app(
             ledger=ledger,
@@ -307,6 +318,7 @@ def running(
             keys=keys,
             runner=runner,
             read_log=read_log,
+            issuer=Issuer(PUBLIC_URL, credential_keys, Proofs(pool)),
             witnesses=witnesses,
             limits=limits,
             trust=trust,
@@ -316,7 +328,7 @@ def running(
         try:
             with Server(app) as server, httpx.Client(base_url=server.url, timeout=60) as http:
                 parts = (schema, pool, ledger, runner, clock, keys, signer, sealer)
-                system = System(*parts, server.url, http, app.state.streams)
+                system = System(*parts, server.url, http, app.state.streams, credential_keys)
                 system.hand_out_keys()
                 system.settle()
                 yield system

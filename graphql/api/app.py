@@ -1,6 +1,6 @@
 """The web application: the console at /, GraphQL at /graphql, the log's tiles at /tlog, and how it is at /healthz, /readyz and /metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from api.answers import Answers
 from api.console.routes import Console
 from api.context import Context
+from api.credentials import Issuer
 from api.errors import AWAY
 from api.http import GraphQLEndpoint
 from api.issuer_keys import IssuerKeys
@@ -62,13 +63,14 @@ def create_app(
     keys: Keys,
     runner: Runner,
     read_log: ReadLog,
+    issuer: Issuer,
     witnesses: Sequence[Verifier] = (),
     limits: StreamLimits = DEFAULT_LIMITS,
     trust: Trust | None = None,
     requests: RequestLimits = DEFAULT_REQUEST_LIMITS,
 ) -> Starlette:
     """The application; `witnesses` are those whose cosignatures /tlog/checkpoint/witnessed asks for, each of them;
-    `trust` names the issuer whose tokens are taken beside keys.
+    `trust` names the issuer whose tokens are taken beside keys; `issuer` issues credentials.
 
     `read_log` is written by who makes it (`ledger.background`). The application's `state.streams` are those who subscribe:
     `end` them before the server waits for its connections.
@@ -80,14 +82,7 @@ def create_app(
 
     def context_for(caller: Caller, language: Language) -> Context:
         parts = ledger, reads, supervision, proofs, sealer, erasure, runner
-        return Context(caller, language, *parts, ledger.clock(), streams.feeds, read_log, keys.list)
-
-    async def metrics(request: Request) -> Response:
-        try:
-            found = await run_in_threadpool(measurements, pool)
-        except AWAY:
-            return Response("# The database is away.\n", 503, media_type="text/plain")
-        return Response(found, headers={"cache-control": "no-store"}, media_type=CONTENT_TYPE_LATEST)
+        return Context(caller, language, *parts, ledger.clock(), streams.feeds, read_log, issuer, keys.list)
 
     async def ready(request: Request) -> Response:
         try:
@@ -115,9 +110,10 @@ def create_app(
             WebSocketRoute("/graphql", GraphQLSocket(endpoint, streams).__call__),
             Route("/healthz", _healthy),
             Route("/readyz", ready),
-            Route("/metrics", metrics),
+            Route("/metrics", _metrics(pool)),
             *TiledLog(proofs, Tiles(pool), holders.caller, lambda: ledger.today, read_log, witnesses).routes,
             *Console(endpoint, Sessions(pool, keys.caller)).routes,
+            *issuer.routes,
             Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
         ],
         middleware=[*_cross_origin(requests.origins), kept],
@@ -142,6 +138,17 @@ def _cross_origin(origins: Sequence[str]) -> list[Middleware]:
         return []
     headers = ["authorization", "content-type", "last-event-id"]
     return [Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=headers)]
+
+
+def _metrics(pool: Pool) -> Callable[[Request], Awaitable[Response]]:
+    async def metrics(request: Request) -> Response:
+        try:
+            found = await run_in_threadpool(measurements, pool)
+        except AWAY:
+            return Response("# The database is away.\n", 503, media_type="text/plain")
+        return Response(found, headers={"cache-control": "no-store"}, media_type=CONTENT_TYPE_LATEST)
+
+    return metrics
 
 
 async def _healthy(request: Request) -> Response:

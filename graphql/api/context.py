@@ -9,6 +9,7 @@ from uuid import uuid4
 import strawberry
 
 from api.answers import AtHead
+from api.credentials import Issuer
 from api.errors import stale
 from api.limits import DEFAULT_DOCUMENT_LIMITS, DocumentLimits
 from domain.callers import Caller, Role
@@ -68,6 +69,7 @@ class Context:
     now: datetime
     feeds: Feeds
     read_log: ReadLog
+    issuer: Issuer
     list_keys: Callable[[], Sequence[KeyInfo]] = tuple
     """Lists all keys; of a part of the system that has none, none."""
     limits: DocumentLimits = DEFAULT_DOCUMENT_LIMITS

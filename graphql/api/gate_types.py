@@ -73,6 +73,8 @@ class Replay(Answered):
 class Decision(Node):
     recorded: strawberry.Private[Recorded]
     event: strawberry.Private[GateDecided]
+    siblings: strawberry.Private[tuple[int, ...]] = ()
+    """The positions of the page that it is of, for which a look-up is made once."""
 
     @classmethod
     def of(cls, recorded: Recorded) -> Self:
@@ -156,6 +158,17 @@ class Decision(Node):
     def receipt(self, info: Info) -> Receipt | None:
         return evidence.receipt(info, self.recorded.position)
 
+    @field(
+        "The decision as a credential to be carried away and verified without the ledger: a compact SD-JWT VC. The same "
+        "decision gives the same one until the key is rotated; null while no checkpoint holds it."
+    )
+    def credential(self, info: Info) -> str | None:
+        note(info, "Decision.credential", [self.event.uscc])
+        context, position = info.context, self.recorded.position
+        page = self.siblings or (position,)
+        made: dict[int, str] = context.once(("credentials", page), lambda: context.issuer.credentials(page))
+        return made.get(position)
+
     def _version(self) -> Version:
         version = RULEBOOK.named(self.event.rulebook)
         assert version, "a recorded decision names a version that this program knows"
@@ -231,10 +244,17 @@ def decisions(
         info.context.require_current(asked.uscc)
     reads = info.context.reads
     if changed is None:
-        found = [Decision.of(known.recorded) for known in reads.decisions(asked, size + 1, before)]
+        found = _as_page([Decision.of(known.recorded) for known in reads.decisions(asked, size + 1, before)])
         return Connection[Decision].of(found, _cursor, size, after, lambda: reads.decision_count(asked))
-    scanned = _scan(info, asked, changed, size + 1, before)
+    scanned = _as_page(_scan(info, asked, changed, size + 1, before))
     return Connection[Decision].of(scanned, _cursor, size, after, lambda: len(_scan(info, asked, changed, None, None)))
+
+
+def _as_page(found: list[Decision]) -> list[Decision]:
+    siblings = tuple(decision.recorded.position for decision in found)
+    for decision in found:
+        decision.siblings = siblings
+    return found
 
 
 def _scan(info: Info, asked: DecisionFilter, changed: bool, limit: int | None, before: int | None) -> list[Decision]:

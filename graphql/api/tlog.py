@@ -10,16 +10,13 @@ from datetime import UTC, date, datetime
 from typing import Final
 from uuid import uuid4
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.errors import AWAY, UNAVAILABLE
-from api.media import language_of
 from api.permissions import is_insider
+from api.plain import PLAIN, answering, given
 from api.received import BadRequest, caller_in
-from api.replies import unexpected
 from domain.callers import Caller, Role
 from domain.draws import PUBLIC_AFTER
 from domain.events import InspectionDrawn
@@ -32,7 +29,6 @@ from ledger.sealing import in_the_clear
 from ledger.tiles import Tiles
 from ledger.tree import Proofs
 
-PLAIN: Final = "text/plain; charset=utf-8"
 TILE: Final = "application/octet-stream"
 ENTRIES_PATH: Final = "/tlog/tile/entries"
 FOR_EVER: Final = "max-age=31536000, immutable"
@@ -65,10 +61,10 @@ class TiledLog:
     @property
     def routes(self) -> list[Route]:
         return [
-            Route("/tlog/key", _answering(self.key), methods=["GET"]),
-            Route("/tlog/checkpoint", _answering(self.checkpoint), methods=["GET"]),
-            Route("/tlog/checkpoint/witnessed", _answering(self.witnessed), methods=["GET"]),
-            Route("/tlog/tile/{path:path}", _answering(self.tile), methods=["GET"]),
+            Route("/tlog/key", answering(self.key), methods=["GET"]),
+            Route("/tlog/checkpoint", answering(self.checkpoint), methods=["GET"]),
+            Route("/tlog/checkpoint/witnessed", answering(self.witnessed), methods=["GET"]),
+            Route("/tlog/tile/{path:path}", answering(self.tile), methods=["GET"]),
         ]
 
     def key(self, request: Request) -> Response:
@@ -76,14 +72,14 @@ class TiledLog:
         verifier = self.proofs.verifier()
         if verifier is None:
             raise BadRequest(404, "NO_KEY", NO_KEY)
-        return _given(f"{verifier}\n".encode(), PLAIN, "no-cache")
+        return given(f"{verifier}\n".encode(), PLAIN, "no-cache")
 
     def checkpoint(self, request: Request) -> Response:
         """The newest checkpoint, a signed note (c2sp.org/tlog-checkpoint), with what cosignatures it has."""
         signed = self.proofs.checkpoint()
         if signed is None:
             raise BadRequest(404, "EMPTY", EMPTY)
-        return _given(signed.note.encode(), PLAIN, "no-cache")
+        return given(signed.note.encode(), PLAIN, "no-cache")
 
     def witnessed(self, request: Request) -> Response:
         """The newest checkpoint that has a cosignature of each configured witness."""
@@ -92,7 +88,7 @@ class TiledLog:
         signed = self.proofs.witnessed(self.witnesses)
         if signed is None:
             raise BadRequest(404, "NOT_WITNESSED", NOT_WITNESSED)
-        return _given(signed.note.encode(), PLAIN, "no-cache")
+        return given(signed.note.encode(), PLAIN, "no-cache")
 
     def tile(self, request: Request) -> Response:
         """A hash tile or an entry bundle, whole or partial."""
@@ -102,7 +98,7 @@ class TiledLog:
         hashes = self.tiles.hashes(asked)
         if hashes is None:
             raise _uncovered(asked)
-        return _given(hashes, TILE, f"public, {FOR_EVER}")
+        return given(hashes, TILE, f"public, {FOR_EVER}")
 
     def _bundle(self, asked: Tile, caller: Caller) -> Response:
         entries = self.tiles.entries(asked)
@@ -112,43 +108,13 @@ class TiledLog:
         _check_draws(entries, caller, self.today())
         _check_lengths(entries, asked.span.start + 1)
         self._note(entries, caller)
-        return _given(entry_bundle(entries), TILE, f"private, {FOR_EVER}", vary="Authorization")
+        return given(entry_bundle(entries), TILE, f"private, {FOR_EVER}", vary="Authorization")
 
     def _note(self, entries: Iterable[bytes], caller: Caller) -> None:
         """Notes whose entries are shown."""
         usccs = {uscc for uscc in (opened(entry).uscc for entry in entries) if uscc}
         at, role, reader = datetime.now(UTC), caller.role, caller.signature
         self.read_log.note([Read(uuid4(), at, role, reader, ENTRIES_PATH, None, uscc, False) for uscc in usccs])
-
-
-def _answering(work: Callable[[Request], Response]) -> Callable[[Request], object]:
-    """A route's function: the work in a worker thread, and what it refuses in plain words."""
-
-    async def answer(request: Request) -> Response:
-        language = language_of(request.headers.get("accept-language", ""))
-        try:
-            return await run_in_threadpool(work, request)
-        except BadRequest as bad:
-            return _refused(bad.status, bad.text.said_in(language))
-        except AWAY:
-            return _refused(503, UNAVAILABLE.said_in(language))
-        except Exception as fault:
-            return unexpected(request, fault)
-
-    return answer
-
-
-def _given(content: bytes, media: str, cache: str, **headers: str) -> Response:
-    return Response(content, 200, {"cache-control": cache, **headers}, media)
-
-
-def _refused(status: int, words: str) -> Response:
-    headers = {"cache-control": "no-store", "vary": "Accept-Language, Authorization"}
-    if status == 401:
-        headers["www-authenticate"] = "Bearer"
-    if status == 503:
-        headers["retry-after"] = "1"
-    return Response(f"{words}\n", status, headers, PLAIN)
 
 
 def _tile(path: str) -> Tile:

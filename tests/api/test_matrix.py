@@ -564,9 +564,15 @@ def test_regulators_and_auditors_see_everything_but_what_needs_a_scope() -> None
             if (
                 row.scope is None
                 and not named.startswith("Mutation.")
-                and row not in (matrix.ANSWERED, matrix.AUDITORS)
+                and row not in (matrix.ANSWERED, matrix.AUDITORS, matrix.REGULATORS)
             ):
                 assert row.reach(role) is Reach.ALL, named
+
+
+def test_regulators_alone_see_who_holds_a_key() -> None:
+    assert {name for name, row in FIELDS.items() if row == matrix.REGULATORS and name.startswith("Query")} == {
+        "Query.keys"
+    }
 
 
 def test_auditors_alone_see_who_looked() -> None:

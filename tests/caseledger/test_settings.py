@@ -94,6 +94,26 @@ def test_the_signing_key_is_kept_in_the_home_unless_its_file_is_given(file: Path
     assert read_settings({"CASELEDGER_SIGNING_KEY_FILE": "there/key"}, file).signing_key == Path("there/key")
 
 
+def test_the_key_of_credentials_is_kept_in_the_home_unless_its_file_is_given(file: Path) -> None:
+    assert read_settings({"CASELEDGER_HOME": "here"}, file).credential_key == Path("here/credential.key")
+    assert read_settings({"CASELEDGER_CREDENTIAL_KEY_FILE": "there/key"}, file).credential_key == Path("there/key")
+
+
+@pytest.mark.parametrize("url", ["https://ledger.example", "https://Ledger.example:8443/", "http://localhost:8000"])
+def test_who_issues_credentials_is_a_place_without_a_path(file: Path, url: str) -> None:
+    read = read_settings({"CASELEDGER_PUBLIC_URL": url}, file)
+    assert read.public_url == url.lower().removesuffix("/")
+    assert read_settings({}, file).public_url == "http://127.0.0.1:8000"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://ledger.example", "https://h/path", "https://me@h", "https://h?x", "ledger.example"]
+)
+def test_an_issuer_of_credentials_that_no_one_could_find_is_refused(file: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match="CASELEDGER_PUBLIC_URL is where others reach this ledger"):
+        read_settings({"CASELEDGER_PUBLIC_URL": url}, file)
+
+
 @pytest.mark.parametrize("where", ["environment", "file"])
 def test_an_unknown_name_is_refused_with_the_legal_ones(file: Path, where: str) -> None:
     file.write_text("CASELEDGER_DATABSE_URL=x\n" if where == "file" else "")
