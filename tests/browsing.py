@@ -1,6 +1,5 @@
 """Browsers: a headless Chromium that asks nothing of its own, and plain requests that keep cookies as browsers do."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,14 +48,12 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, picture: str) -> Iterator[Page]:
-    """A page of 1280 × 800; a picture of its end goes into the folder CASELEDGER_SCREENSHOTS, if that is set."""
+def opened(browser: Browser) -> Iterator[Page]:
+    """A page of 1280 × 800, in a browser that knows nothing of other tests."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.set_default_timeout(15_000)
     yield page
-    if folder := os.environ.get("CASELEDGER_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{picture}.png")
     context.close()
 
 

@@ -56,8 +56,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    with opened(browser, re.sub(r"\W+", "-", request.node.name).strip("-")) as page:
+def page(browser: Browser) -> Iterator[Page]:
+    with opened(browser) as page:
         yield page
 
 
@@ -119,9 +119,17 @@ def test_each_page_is_walked_without_a_complaint_and_is_open_to_all(
             expect(page.locator("#life canvas")).to_be_visible()
         page.evaluate(axe)  # by the debugger, past the page's policy, which lets no script of others in
         found += [(path, each) for each in page.evaluate(VIOLATIONS)]
+        keep_picture(page, who, language, path)
     assert found == []
     assert seen.complaints == []
     assert seen.hosts == {"127.0.0.1"}
+
+
+def keep_picture(page: Page, who: str, language: str, path: str) -> None:
+    """Keeps how the page looks in the folder CASELEDGER_SCREENSHOTS, if that is set: docs/console holds them."""
+    if (folder := os.environ.get("CASELEDGER_SCREENSHOTS")) and (who in ("miit", "public") or language == "zh"):
+        named = re.sub(r"\W+", "-", path.lower()).strip("-") or "search"
+        page.screenshot(path=Path(folder) / f"{named}-{who}-{language}.png")
 
 
 def test_a_search_follows_the_typing_and_the_keys(life: System, page: Page) -> None:
