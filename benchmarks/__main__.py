@@ -18,6 +18,7 @@ BENCHMARKS: Final = {
     "million": "benchmarks.million",
     "growth": "benchmarks.growth",
     "draw": "benchmarks.draws",
+    "pages": "benchmarks.pages",
 }
 """The module of each benchmark, by its name."""
 

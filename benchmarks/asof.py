@@ -42,7 +42,7 @@ def run() -> Iterator[Result]:
     with a_system() as system:
         recorder = system.ledger.recorder
         filled = range(0, complaints, 10_000)
-        append(recorder, chain(_lived(MANY), _lived(SAME), _complaints(SAME, range(FEW))))
+        append(recorder, chain(lived(MANY), lived(SAME), _complaints(SAME, range(FEW))))
         for begin in progress("complaints", filled):
             append(recorder, _complaints(MANY, range(begin, min(begin + 10_000, complaints))))
         chance, head = Random(0), recorder.head()  # noqa: S311  # repeatable
@@ -67,7 +67,8 @@ def run() -> Iterator[Result]:
         ).measured()
 
 
-def _lived(number: int) -> Iterator[Draft]:
+def lived(number: int) -> Iterator[Draft]:
+    """The life that the two enterprises share."""
     return life(number, Random(MANY))  # noqa: S311  # the same life for both
 
 

@@ -157,7 +157,19 @@ Ask = Callable[[str, Mapping[str, Any]], Any]
 
 @contextmanager
 def served(system: System, *, read_models: bool = False) -> Iterator[Ask]:
-    """The system's application on a free port of 127.0.0.1, asked with a key; `read_models`: brought up before."""
+    """The system's application, asked with a key; `read_models`: brought up before."""
+    key, _ = system.keys.create(role="auditor", name="benchmark")
+    headers = {"authorization": f"Bearer {key}"}
+    with (
+        serving(system, read_models=read_models) as url,
+        httpx.Client(base_url=url, headers=headers, timeout=60) as client,
+    ):
+        yield lambda query, variables: _data(client, query, variables)
+
+
+@contextmanager
+def serving(system: System, *, read_models: bool = False) -> Iterator[str]:
+    """Where the system's application listens, on a free port of 127.0.0.1; `read_models`: brought up before."""
     if read_models:
         system.runner.catch_up()
     config = uvicorn.Config(graphql_app(system), host="127.0.0.1", port=0, lifespan="off", log_config=None)
@@ -166,12 +178,8 @@ def served(system: System, *, read_models: bool = False) -> Iterator[Ask]:
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    key, _ = system.keys.create(role="auditor", name="benchmark")
-    headers = {"authorization": f"Bearer {key}"}
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60) as client:
-            yield lambda query, variables: _data(client, query, variables)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()

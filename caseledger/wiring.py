@@ -26,6 +26,7 @@ from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
 from ledger.read_log import READ_LOG_MIGRATIONS, ReadLog
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
+from ledger.sessions import SESSION_MIGRATIONS
 from ledger.snapshots import Snapshots
 from ledger.tree import CutTree, LedgerTree, WrongKey, check_tree, signer_at
 from ledger.webhooks import WEBHOOK_MIGRATIONS
@@ -36,6 +37,7 @@ from projections.runner import Runner
 MIGRATIONS: Final = (
     LEDGER_MIGRATIONS
     + KEY_MIGRATIONS
+    + SESSION_MIGRATIONS
     + READ_LOG_MIGRATIONS
     + IMPORT_MIGRATIONS
     + PROJECTION_MIGRATIONS

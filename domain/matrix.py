@@ -71,8 +71,9 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
         WITH_CARRIERS: "enterprise enterprises creditStatus creditStatuses creditChanges",
         CARRIERS_OWN: "node previewGate decision decisions",
         PUBLISHED: "draw draws",
-        INSIDERS: "obligations findings",
+        INSIDERS: "obligations findings drawPool",
         AUDITORS: "reads",
+        REGULATORS: "keys",
     },
     "Mutation": {
         RECORDING: "record",
@@ -84,7 +85,7 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
     "Enterprise": {
         WITH_CARRIERS: "id uscc name province credit",
         CARRIERS_OWN: "numbers accesses",
-        INSIDERS: "licences history enforcementHistory complaintCounts obligations findings",
+        INSIDERS: "licences history enforcementHistory complaintCounts activity obligations findings",
     },
     **_connection("Enterprise", WITH_CARRIERS),
     "Read": {AUDITORS: "readAt role reader field operation uscc everyEnterprise"},
@@ -92,18 +93,23 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
     "Ledger": {
         EVERYONE: "head checkpoint consistencyProof",
         PUBLISHED: "receipt",
-        INSIDERS: "events event",
+        INSIDERS: "events event recordedLately readModels",
     },
+    "ReadModel": {INSIDERS: "name position lag stopped"},
+    "ApiKey": {REGULATORS: "keyId role name carrier authority scopes createdAt revokedAt expiresAt lastUsedAt"},
     "Decision": {
         CARRIERS_OWN: "id gate uscc outcome reasons request rulebook asOf knownAt requestedBy recordedAt position basis replay now receipt credential"
     },
     **_connection("Decision", CARRIERS_OWN),
     "Draw": {
-        PUBLISHED: "id drawId authority asOf knownAt root poolRoot poolSize drawn recordedAt position",
+        PUBLISHED: "id drawId authority asOf knownAt root poolRoot poolSize pool drawn recordedAt position",
         INSIDERS: "followUp",
     },
     **_connection("Draw", PUBLISHED),
     "Drawn": {PUBLISHED: "uscc name status tickets key inspectors", INSIDERS: "inspections"},
+    "PoolPage": {PUBLISHED: "members next"},
+    "PoolMember": {PUBLISHED: "uscc status tickets"},
+    "PoolShare": {INSIDERS: "province status enterprises"},
     "DrawFollowUp": {INSIDERS: "drawn inspected notInspected withViolations open overdue met metLate"},
     "DrawnInspection": {
         INSIDERS: "inspectionId authority heldOn violations position followUp followUpDueOn followedOn"
@@ -126,6 +132,7 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
     "Licence": {INSIDERS: "licenceNo validFrom validTo inForce endedBy route authority position"},
     "NumberFiling": {CARRIERS_OWN: "number carriers use directions filedOn withdrawnOn position"},
     "Access": {CARRIERS_OWN: "accessId carrier number directions state grantedOn position"},
+    "Activity": {INSIDERS: "month area type events position"},
     "ComplaintCount": {INSIDERS: "date received substantiated"},
     "Obligation": {INSIDERS: "rule uscc owedBy dueOn state metOn arisesFrom"},
     **_connection("Obligation", INSIDERS),

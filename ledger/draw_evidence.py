@@ -123,14 +123,22 @@ def _header(proofs: Proofs, known: _Known) -> bytes:
 
 def _members(pool: Pool, recorder: PostgresRecorder, known: _Known) -> Iterator[Member]:
     """The pool as the log gives it at (D, P), in the order of its codes, whatever the read models know by now."""
-    streams, at = Streams(recorder), Moment(known.event.as_of, known.event.known_at)
+    streams = Streams(recorder)
     with pool.connection() as database:
         usccs = iter([uscc for (uscc,) in database.execute(_ENTERPRISES, [known.event.known_at])])
     while page := list(islice(usccs, AT_A_TIME)):
-        _, folds = streams.read([f"enterprise:{uscc}" for uscc in page])
-        for uscc in page:
-            if member := _member(uscc, folds[f"enterprise:{uscc}"], at, known.request):
-                yield member
+        yield from members_of(streams, known.event, known.request, page)
+
+
+def members_of(
+    streams: Streams, event: InspectionDrawn, request: DrawRequest, usccs: Sequence[str]
+) -> Iterator[Member]:
+    """Those of these enterprises that were in the pool of a draw, as the log gives it at its (D, P)."""
+    at = Moment(event.as_of, event.known_at)
+    _, folds = streams.read([f"enterprise:{uscc}" for uscc in usccs])
+    for uscc in usccs:
+        if member := _member(uscc, folds[f"enterprise:{uscc}"], at, request):
+            yield member
 
 
 def _member(uscc: str, facts: Facts, at: Moment, request: DrawRequest) -> Member | None:

@@ -104,13 +104,13 @@ class Keys:
                 digest = sha256(key.encode("ascii")).digest()
                 # Without a row another key has this id.
                 if row := conn.execute(_INSERT, {"id": id_, "sha256": digest, **wanted}).fetchone():
-                    return key, _info(row)
+                    return key, info_of(row)
 
     def list(self) -> list[KeyInfo]:
         """All keys, revoked ones too, in the order in which they were made."""
         with self._pool.connection() as conn:
             rows = conn.execute(_LIST).fetchall()
-        return [_info(row) for row in rows]
+        return [info_of(row) for row in rows]
 
     def named(self, id_: str) -> KeyInfo:
         """The key of an id, as lists show it or as the beginning of the key. Raises Malformed when there is none."""
@@ -130,7 +130,7 @@ class Keys:
             row = conn.execute(_REVOKE, {"id": wanted}).fetchone()
         if row is None:
             raise _no_key(wanted)
-        revoked = _info(row)
+        revoked = info_of(row)
         self._remembered.forget(revoked.id)
         return revoked
 
@@ -167,7 +167,7 @@ class Keys:
         if row is None or not compare_digest(row[-1], digest):
             return None
         *kept, good_for, long_unused, _ = row
-        caller = _info(kept).caller
+        caller = info_of(kept).caller
         if long_unused:
             with self._lock:
                 self._used.add(id_)
@@ -245,36 +245,39 @@ def _scope(scope: str) -> str:
     raise malformed(f"权限应为 {legal} 之一，收到 {shown(scope)}", f"A scope is one of {legal}; got {shown(scope)}")
 
 
-def _info(row: Sequence[Any]) -> KeyInfo:
+def info_of(row: Sequence[Any]) -> KeyInfo:
+    """What a row of COLUMNS says of a key."""
     id_, role, name, carrier, authority, scopes, *times = row
     return KeyInfo(id_, Role(role), name, carrier, authority, tuple(scopes), *times)
 
+
+COLUMNS: Final = "id, role, name, carrier, authority, scopes, created_at, revoked_at, expires_at, last_used_at"
+GOOD_FOR: Final = "coalesce(extract(epoch FROM expires_at - now()), 1e9)::float8"
+"""For how many seconds a key is still good."""
+GOOD: Final = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())"
 
 _INSERT: Final = """
 INSERT INTO api_keys (id, sha256, role, name, carrier, authority, scopes, expires_at)
 VALUES (%(id)s, %(sha256)s, %(role)s, %(name)s, %(carrier)s, %(authority)s, %(scopes)s, %(expires_at)s)
 ON CONFLICT (id) DO NOTHING
-RETURNING id, role, name, carrier, authority, scopes, created_at, revoked_at, expires_at, last_used_at
-"""
+RETURNING {columns}
+""".replace("{columns}", COLUMNS)
 
-_LIST: Final = """
-SELECT id, role, name, carrier, authority, scopes, created_at, revoked_at, expires_at, last_used_at
-FROM api_keys ORDER BY created_at, id
-"""
+_LIST: Final = "SELECT {columns} FROM api_keys ORDER BY created_at, id".replace("{columns}", COLUMNS)
 
-_VALID: Final = """
-SELECT id, role, name, carrier, authority, scopes, created_at, revoked_at, expires_at, last_used_at,
-    coalesce(extract(epoch FROM expires_at - now()), 1e9)::float8,
-    last_used_at IS NULL OR last_used_at < now() - interval '1 minute',
-    sha256
-FROM api_keys
-WHERE id = %(id)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-"""
+_VALID: Final = (
+    """
+SELECT {columns}, {good_for}, last_used_at IS NULL OR last_used_at < now() - interval '1 minute', sha256
+FROM api_keys WHERE id = %(id)s AND {good}
+""".replace("{columns}", COLUMNS)
+    .replace("{good_for}", GOOD_FOR)
+    .replace("{good}", GOOD)
+)
 
 _REVOKE: Final = """
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %(id)s
-RETURNING id, role, name, carrier, authority, scopes, created_at, revoked_at, expires_at, last_used_at
-"""
+RETURNING {columns}
+""".replace("{columns}", COLUMNS)
 
 _USED: Final = """
 UPDATE api_keys SET last_used_at = now()

@@ -33,6 +33,10 @@ class Remembered:
             while len(self._found) > MOST_REMEMBERED:
                 self._found.popitem(last=False)
 
+    def drop(self, digest: bytes) -> None:
+        with self._lock:
+            self._found.pop(digest, None)
+
     def forget(self, holder: str) -> None:
         with self._lock:
             for digest in [digest for digest, (_, caller) in self._found.items() if caller.holder == holder]:

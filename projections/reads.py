@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 from domain.recorded import Recorded
@@ -33,6 +33,16 @@ class Slice(NamedTuple):
     types: tuple[str, ...] = ()
     begins: date | None = None
     ends: date | None = None
+    known_at: int | None = None
+
+
+class MonthOfEvents(NamedTuple):
+    month: date
+    area: str
+    type: str
+    events: int
+    position: int
+    """Of the latest of them."""
 
 
 class Day(NamedTuple):
@@ -95,6 +105,13 @@ class Reads(Questions):
         found.update(self._rows(_HISTORY_COUNT, {**_slice(asked), "usccs": list(usccs)}))
         return found
 
+    def activity(self, usccs: Sequence[str], on: date, known_at: int) -> dict[str, list[MonthOfEvents]]:
+        """For each enterprise its events by month and type, oldest first, as of a date and as known at a position."""
+        found: dict[str, list[MonthOfEvents]] = {uscc: [] for uscc in usccs}
+        for uscc, *month in self._rows(_ACTIVITY, {"usccs": list(usccs), "on": on, "known_at": known_at}):
+            found[uscc].append(MonthOfEvents(*month))
+        return found
+
     def events(
         self, after: int, limit: int, types: Sequence[str] | None = None, uscc: str | None = None
     ) -> list[Known]:
@@ -107,6 +124,11 @@ class Reads(Questions):
         }
         statement = _EVENTS_OF_ENTERPRISE if uscc else _EVENTS_OF_TYPES if types is not None else _EVENTS
         return [_known(data, voided_by) for data, voided_by in self._rows(statement, parameters)]
+
+    def last_before(self, at: datetime, head: int) -> int:
+        """The position of the last event that was recorded before an instant; 0 for none. Looks at a few entries only,
+        since positions and instants grow together."""
+        return self._count(_LAST_BEFORE, {"at": at, "head": head})
 
     def at(self, positions: Sequence[int]) -> list[Known]:
         """The events at these positions, in order; positions that hold none are left out."""
@@ -153,6 +175,14 @@ class Reads(Questions):
         parameters = {**seen._asdict(), "draw_id": None, "positions": list(positions)}
         return {position for (position,) in self._rows(_DRAWS_SEEN, parameters)}
 
+    def enterprises_after(self, after: str, limit: int, known_at: int) -> list[str]:
+        """The codes that any event up to a position bears, ascending, at most `limit` of them after a code."""
+        return [uscc for (uscc,) in self._rows(_ENTERPRISES, {"after": after, "limit": limit, "known_at": known_at})]
+
+    def provinces(self, usccs: Sequence[str], today: date) -> dict[str, str]:
+        """The province of registration of each enterprise that is registered today."""
+        return dict(self._rows(_PROVINCES, {"usccs": list(usccs), "today": today}))
+
     def timelines(self, usccs: Sequence[str], known_at: int) -> dict[str, Timeline]:
         """The credit timeline of each enterprise as known at a position; UNKNOWN throughout where nothing is known."""
         rows = self._rows(_TIMELINES, {"usccs": list(usccs), "known_at": known_at})
@@ -175,6 +205,7 @@ def _slice(asked: Slice) -> dict[str, Any]:
         "types": list(asked.types),
         "begins": asked.begins,
         "ends": asked.ends,
+        "known_at": asked.known_at,
     }
 
 
@@ -202,13 +233,16 @@ _WHERE_SLICE: Final = """
     (%(areas)s::text[] IS NULL OR h.area = ANY (%(areas)s::text[]) OR h.type = ANY (%(types)s::text[]))
     AND (%(begins)s::date IS NULL OR h.effective_on >= %(begins)s::date)
     AND (%(ends)s::date IS NULL OR h.effective_on <= %(ends)s::date)
+    AND (%(known_at)s::bigint IS NULL OR h.position <= %(known_at)s::bigint)
 """
 
 _HISTORY: Final = """
 SELECT asked.uscc, event.data, page.voided_by
 FROM unnest(%(usccs)s::text[]) AS asked (uscc)
 CROSS JOIN LATERAL (
-    SELECT h.position, h.effective_on, h.voided_by FROM history h
+    SELECT h.position, h.effective_on,
+        CASE WHEN h.voided_by > %(known_at)s::bigint THEN NULL ELSE h.voided_by END AS voided_by
+    FROM history h
     WHERE h.uscc = asked.uscc AND {slice}
       AND (%(after_position)s::bigint IS NULL
            OR (h.effective_on, h.position) < (%(after_on)s::date, %(after_position)s::bigint))
@@ -221,6 +255,14 @@ ORDER BY page.effective_on DESC, page.position DESC
 _HISTORY_COUNT: Final = """
 SELECT h.uscc, count(*) FROM history h WHERE h.uscc = ANY (%(usccs)s::text[]) AND {slice} GROUP BY h.uscc
 """.replace("{slice}", _WHERE_SLICE)
+
+_ACTIVITY: Final = """
+SELECT h.uscc, date_trunc('month', h.effective_on)::date AS month, h.area, h.type, count(*), max(h.position)
+FROM history h
+WHERE h.uscc = ANY (%(usccs)s::text[]) AND h.effective_on <= %(on)s::date AND h.position <= %(known_at)s::bigint
+  AND (h.voided_by IS NULL OR h.voided_by > %(known_at)s::bigint)
+GROUP BY h.uscc, month, h.area, h.type ORDER BY month, h.type
+"""
 
 _EVENTS: Final = """
 SELECT event.data, h.voided_by FROM events event JOIN history h ON h.position = event.position
@@ -256,6 +298,18 @@ SELECT event.data, h.voided_by FROM unnest(%(positions)s::bigint[]) AS asked (po
 JOIN events event ON event.position = asked.position
 LEFT JOIN history h ON h.position = event.position
 ORDER BY event.position
+"""
+
+_LAST_BEFORE: Final = """
+WITH RECURSIVE between (low, high) AS (
+    SELECT 0::bigint, %(head)s::bigint
+    UNION ALL
+    SELECT CASE WHEN middle.recorded_at < %(at)s THEN middle.position ELSE low END,
+        CASE WHEN middle.recorded_at < %(at)s THEN high ELSE middle.position - 1 END
+    FROM between JOIN events middle ON middle.position = (low + high + 1) / 2
+    WHERE low < high
+)
+SELECT low FROM between WHERE low >= high
 """
 
 _COMPLAINT_COUNTS: Final = """
@@ -323,6 +377,26 @@ _DRAW_COUNT: Final = "SELECT count(*) FROM draws d WHERE {which}".replace("{whic
 _DRAWS_SEEN: Final = """
 SELECT d.position FROM draws d WHERE {which} AND d.position = ANY (%(positions)s::bigint[])
 """.replace("{which}", _WHERE_DRAW)
+
+# A step of the index for each enterprise, however many events it has: its tag with the first position that bears it.
+_ENTERPRISES: Final = """
+WITH RECURSIVE found (tag, position) AS (
+    (SELECT t.tag, t.position FROM tags t
+     WHERE t.tag > 'enterprise:' || %(after)s::text || CASE WHEN %(after)s::text = '' THEN '' ELSE '~' END
+       AND t.tag < 'enterprise;' ORDER BY t.tag, t.position LIMIT 1)
+    UNION ALL
+    SELECT next.tag, next.position FROM found CROSS JOIN LATERAL (
+        SELECT t.tag, t.position FROM tags t WHERE t.tag > found.tag AND t.tag < 'enterprise;'
+        ORDER BY t.tag, t.position LIMIT 1
+    ) AS next
+)
+SELECT substring(tag FROM 12) FROM found WHERE position <= %(known_at)s LIMIT %(limit)s
+"""
+
+_PROVINCES: Final = """
+SELECT r.uscc, r.province FROM register r
+WHERE r.uscc = ANY (%(usccs)s::text[]) AND r.valid_from <= %(today)s AND r.valid_to > %(today)s
+"""
 
 _TIMELINES: Final = """
 SELECT asked.uscc, latest.timeline FROM unnest(%(usccs)s::text[]) AS asked (uscc)

@@ -43,6 +43,7 @@ from ledger.notes import Signer, Verifier
 from ledger.read_log import READ_LOG_MIGRATIONS, ReadLog
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
+from ledger.sessions import SESSION_MIGRATIONS
 from ledger.tree import LedgerTree, Proofs
 from ledger.trust import Trust
 from ledger.webhooks import WEBHOOK_MIGRATIONS
@@ -53,6 +54,7 @@ from projections.runner import Runner
 MIGRATIONS: Final = (
     LEDGER_MIGRATIONS
     + KEY_MIGRATIONS
+    + SESSION_MIGRATIONS
     + READ_LOG_MIGRATIONS
     + PROJECTION_MIGRATIONS
     + CREDENTIAL_MIGRATIONS

@@ -1,4 +1,4 @@
-"""The web application: GraphQL at /graphql, the log's tiles at /tlog, and how it is at /healthz, /readyz and /metrics."""
+"""The web application: the console at /, GraphQL at /graphql, the log's tiles at /tlog, and how it is at /healthz, /readyz and /metrics."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from api.answers import Answers
+from api.console.routes import Console
 from api.context import Context
 from api.credentials import Issuer
 from api.errors import AWAY
@@ -34,11 +35,13 @@ from api.websocket import GraphQLSocket
 from domain.callers import Caller
 from domain.text import Language
 from ledger.erasure import Erasure
+from ledger.keys import Keys
 from ledger.ledger import Ledger
 from ledger.migrations import Pool
 from ledger.notes import Verifier
 from ledger.read_log import ReadLog
 from ledger.sealing import Sealer
+from ledger.sessions import Sessions
 from ledger.tiles import Tiles
 from ledger.tree import Proofs
 from ledger.trust import Trust
@@ -57,7 +60,7 @@ def create_app(
     ledger: Ledger,
     pool: Pool,
     sealer: Sealer,
-    keys: Holders,
+    keys: Keys,
     runner: Runner,
     read_log: ReadLog,
     issuer: Issuer,
@@ -79,7 +82,7 @@ def create_app(
 
     def context_for(caller: Caller, language: Language) -> Context:
         parts = ledger, reads, supervision, proofs, sealer, erasure, runner
-        return Context(caller, language, *parts, ledger.clock(), streams.feeds, read_log, issuer)
+        return Context(caller, language, *parts, ledger.clock(), streams.feeds, read_log, issuer, keys.list)
 
     async def ready(request: Request) -> Response:
         try:
@@ -109,6 +112,7 @@ def create_app(
             Route("/readyz", ready),
             Route("/metrics", _metrics(pool)),
             *TiledLog(proofs, Tiles(pool), holders.caller, lambda: ledger.today, read_log, witnesses).routes,
+            *Console(endpoint, Sessions(pool, keys.caller)).routes,
             *issuer.routes,
             Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
         ],

@@ -18,6 +18,7 @@ from domain.identifiers import legal_date_of
 from domain.matrix import FIELDS, Reach
 from domain.text import Language
 from ledger.erasure import Erasure
+from ledger.keys import KeyInfo
 from ledger.ledger import Ledger, Recording
 from ledger.read_log import WAIT_SECONDS as NOTE_SECONDS
 from ledger.read_log import Read, ReadLog
@@ -69,6 +70,8 @@ class Context:
     feeds: Feeds
     read_log: ReadLog
     issuer: Issuer
+    list_keys: Callable[[], Sequence[KeyInfo]] = tuple
+    """Lists all keys; of a part of the system that has none, none."""
     limits: DocumentLimits = DEFAULT_DOCUMENT_LIMITS
     cost: int | None = None
     """What the operation costs; None before it was found valid."""

@@ -6,12 +6,13 @@ from typing import Any, Final, Self
 
 import strawberry
 
-from api import arguments
+from api import arguments, pool_pages
 from api.connections import Connection, encode_cursor
 from api.context import Info
 from api.enterprises import Node
 from api.errors import stale
 from api.fields import field
+from api.pool_pages import PoolPage
 from api.reasons import RecordError, record_errors
 from api.scalars import USCC, Date, DateTime, Position
 from api.seen import draws_seen_by
@@ -167,6 +168,12 @@ class Draw(Node):
     @strawberry.field
     def drawn(self) -> list[Drawn]:
         return [Drawn(one=one, event=self.event, page=self.page) for one in self.event.drawn]
+
+    @field(
+        "The pool that was drawn from, as the log gives it, in order of their codes: those of the next 1,000 enterprises after a code."
+    )
+    def pool(self, info: Info, after: USCC | None = None) -> PoolPage:
+        return pool_pages.page(info, self.event, after)
 
     @field("How many were inspected, with what result, and what followed, today and as known at the head.")
     def follow_up(self, info: Info) -> DrawFollowUp:

@@ -1,6 +1,7 @@
 """An enterprise: its register, its history, its complaints."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Annotated, Final, Self
 
 import strawberry
@@ -36,6 +37,7 @@ class Node:
 @strawberry.type
 class Licence:
     held: strawberry.Private[register.Licence]
+    on: strawberry.Private[date]
 
     @strawberry.field
     def licence_no(self) -> str:
@@ -50,9 +52,8 @@ class Licence:
         return Date(self.held.valid_to)
 
     @strawberry.field
-    def in_force(self, info: Info, as_of: Date | None = None) -> bool:
-        on = arguments.day(as_of, "asOf") or info.context.today
-        return self.held.is_in_force(on)
+    def in_force(self, as_of: Date | None = None) -> bool:
+        return self.held.is_in_force(arguments.day(as_of, "asOf") or self.on)
 
     @strawberry.field
     def ended_by(self) -> str | None:
@@ -100,6 +101,17 @@ class ComplaintCount:
     substantiated: int
 
 
+@strawberry.type(
+    description="How many events of a type took effect in a month; month: its first day; position: of the latest of them."
+)
+class Activity:
+    month: Date
+    area: Area
+    type: str
+    events: int
+    position: Position
+
+
 @strawberry.type
 class Enterprise(Node):
     uscc: USCC
@@ -127,7 +139,8 @@ class Enterprise(Node):
 
     @strawberry.field
     def credit(self, info: Info, as_of: Date | None = None, known_at: Position | None = None) -> CreditReport:
-        on, known = arguments.as_of(info, as_of), arguments.known_at(info, known_at)
+        on = self.at.on if as_of is None else arguments.as_of(info, as_of)
+        known = arguments.known_at(info, known_at)
         info.context.require_current(self.uscc)
         if known is not None and known > self.at.known_at:
             tag = f"enterprise:{self.uscc}"
@@ -136,7 +149,7 @@ class Enterprise(Node):
 
     @strawberry.field
     def licences(self, info: Info) -> list[Licence]:
-        return [Licence(held=held) for held in register.licences(self.facts, self.at)]
+        return [Licence(held=held, on=self.at.on) for held in register.licences(self.facts, self.at)]
 
     @strawberry.field
     def numbers(self, info: Info) -> list[NumberFiling]:
@@ -173,8 +186,10 @@ class Enterprise(Node):
         to: Date | None = None,
         first: int | None = 50,
         after: str | None = None,
+        known_at: Position | None = None,
     ) -> Connection[LedgerEvent]:
-        asked = Slice(tuple(areas) if areas is not None else None, (), *arguments.period(begins, to))
+        known = arguments.known_at(info, known_at)
+        asked = Slice(tuple(areas) if areas is not None else None, (), *arguments.period(begins, to), known)
         return self._events(info, "Enterprise.history", asked, first, after)
 
     @field("Inspection, interview, rectification, exposure, penalty and list, newest first.")
@@ -203,6 +218,26 @@ class Enterprise(Node):
         days = self.page.load(self.uscc, key, lambda usccs: reads.complaint_counts(usccs, begins_on, ends_on, today))
         return [ComplaintCount(date=Date(d.on), received=d.received, substantiated=d.substantiated) for d in days]
 
+    @field(
+        "By month and type, oldest first: what took effect up to a date and was recorded, and not voided, up to a position."
+    )
+    def activity(self, info: Info, as_of: Date | None = None, known_at: Position | None = None) -> list[Activity]:
+        on = self.at.on if as_of is None else arguments.as_of(info, as_of)
+        known = arguments.settled_at(info, known_at, "history")
+        info.context.require_current(self.uscc)
+        reads = info.context.reads
+        found = self.page.load(self.uscc, ("activity", on, known), lambda usccs: reads.activity(usccs, on, known))
+        return [
+            Activity(
+                month=Date(each.month),
+                area=Area(each.area),
+                type=each.type,
+                events=each.events,
+                position=Position(each.position),
+            )
+            for each in found
+        ]
+
     @strawberry.field
     def obligations(
         self,
@@ -211,16 +246,20 @@ class Enterprise(Node):
         as_of: Date | None = None,
         known_at: Position | None = None,
     ) -> list[Obligation]:
-        at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at, "supervision"))
+        at = self._supervised(info, as_of, known_at)
         info.context.require_current(self.uscc)
         key = "obligations", state, at
         return self.page.load(self.uscc, key, lambda usccs: supervision_types.obligations_of(info, usccs, state, at))
 
     @strawberry.field
     def findings(self, info: Info, as_of: Date | None = None, known_at: Position | None = None) -> list[Finding]:
-        at = Moment(arguments.as_of(info, as_of), arguments.settled_at(info, known_at, "supervision"))
+        at = self._supervised(info, as_of, known_at)
         info.context.require_current(self.uscc)
         return self.page.load(self.uscc, ("findings", at), lambda usccs: supervision_types.findings_of(info, usccs, at))
+
+    def _supervised(self, info: Info, as_of: Date | None, known_at: Position | None) -> Moment:
+        on = self.at.on if as_of is None else arguments.as_of(info, as_of)
+        return Moment(on, arguments.settled_at(info, known_at, "supervision"))
 
     def _events(
         self, info: Info, named: str, asked: Slice, first: int | None, after: str | None
@@ -267,10 +306,13 @@ def _access(held: register.Access, state: AccessState) -> Access:
     )
 
 
-def named(info: Info, uscc: str) -> Enterprise | None:
-    """The enterprise of a code that was asked for. Raises ApiError STALE where it stands still."""
+def named(info: Info, uscc: str, on: date, known_at: int | None) -> Enterprise | None:
+    """The enterprise of a code that was asked for, as of a date and as known at a position or at the head.
+
+    Raises ApiError STALE where it stands still.
+    """
     info.context.require_current(uscc)
-    found = load(info, [uscc])
+    found = load(info, [uscc], on, known_at)
     return found[0] if found else None
 
 
@@ -283,9 +325,10 @@ def listed(info: Info, usccs: Sequence[str]) -> list[Enterprise]:
         return load(info, [uscc for uscc in usccs if uscc not in standing])
 
 
-def load(info: Info, usccs: Sequence[str]) -> list[Enterprise]:
-    """The enterprises of these codes at (today, head), in order; those without a visible registration are left out."""
+def load(info: Info, usccs: Sequence[str], on: date | None = None, known_at: int | None = None) -> list[Enterprise]:
+    """The enterprises of these codes, by default at (today, head), in order; those without a visible registration are
+    left out."""
     head, folds = info.context.folds([f"enterprise:{uscc}" for uscc in usccs])
-    at, page = Moment(info.context.today, head), Page(usccs)
+    at, page = Moment(on or info.context.today, head if known_at is None else known_at), Page(usccs)
     made = (Enterprise.of(uscc, folds[f"enterprise:{uscc}"], at, page) for uscc in usccs)
     return [enterprise for enterprise in made if enterprise]

@@ -240,6 +240,17 @@ class GraphQLEndpoint:
             raise Refused(body["errors"])
         return body
 
+    async def answered(
+        self, sent: Sent, caller: Caller, language: Language, connection: HTTPConnection
+    ) -> dict[str, Any]:
+        """The body of the answer to what a page of our own asks, by the same limits. Raises BadRequest, and AWAY."""
+        params = self.admitted(sent, caller, connection)
+
+        def execute() -> dict[str, Any]:
+            return self._executed(params, self._context(caller, language), PLAIN_JSON)[1]
+
+        return await self._timed(execute)
+
     def _operations(self, query: str) -> Sequence[tuple[str | None, GraphQLOperation]]:
         """Name and type of the operations of a document; none where it does not parse, which its execution will say."""
         try:

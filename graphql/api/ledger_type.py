@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import strawberry
 
-from api import arguments, evidence
+from api import arguments, evidence, standing_types
 from api.context import Info
 from api.errors import forbidden
 from api.event_types import LedgerEvent, events_of
@@ -13,6 +13,7 @@ from api.fields import field
 from api.noted import note
 from api.scalars import USCC, Position
 from api.seen import may_see_event, without_unseen
+from api.standing_types import ReadModel
 from projections.reads import Known
 
 MOST_EVENTS: Final = 1_000
@@ -63,6 +64,14 @@ class Ledger:
         if not may_see_event(info, place):
             raise forbidden("Ledger.receipt")
         return evidence.receipt(info, place, under)
+
+    @field("How many events were recorded in the last hours.")
+    def recorded_lately(self, info: Info, hours: int = 24) -> int:
+        return standing_types.recorded_lately(info, hours)
+
+    @strawberry.field
+    def read_models(self, info: Info) -> list[ReadModel]:
+        return standing_types.read_models(info)
 
     @field("RFC 6962 consistency proof between two sizes, as lower-case hex hashes.")
     def consistency_proof(

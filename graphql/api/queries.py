@@ -4,7 +4,17 @@ from typing import Final
 
 import strawberry
 
-from api import arguments, draw_types, enterprises, gate_types, noted, rulebook_types, supervision_types
+from api import (
+    arguments,
+    draw_types,
+    enterprises,
+    gate_types,
+    noted,
+    pool_pages,
+    rulebook_types,
+    standing_types,
+    supervision_types,
+)
 from api.connections import Connection
 from api.context import Info
 from api.credit_types import CreditChange, CreditReport, change_of, report, reports
@@ -17,8 +27,10 @@ from api.inputs import GateRequest
 from api.ledger_type import Ledger
 from api.noted import FromDate, Read
 from api.permissions import reach
+from api.pool_pages import PoolShare
 from api.rulebook_types import Rulebook
 from api.scalars import USCC, Date, Position
+from api.standing_types import ApiKey
 from api.supervision_types import Finding, ListEntry, Obligation, Penalty
 from domain.facts import Moment
 from domain.identifiers import PROVINCES
@@ -40,12 +52,17 @@ class Query:
         if kind == "draw":
             return draw_types.find(info, rest)
         if kind == "enterprise":
-            return enterprises.named(info, arguments.uscc(rest))
+            return enterprises.named(info, arguments.uscc(rest), info.context.today, None)
         return gate_types.find(info, str(id)) if kind == "decision" else None
 
-    @strawberry.field
-    def enterprise(self, info: Info, uscc: USCC) -> Enterprise | None:
-        return enterprises.named(info, arguments.uscc(uscc))
+    @field(
+        "As of a date and as known at a position, by default today and at the head; so are its fields where they say nothing else."
+    )
+    def enterprise(
+        self, info: Info, uscc: USCC, as_of: Date | None = None, known_at: Position | None = None
+    ) -> Enterprise | None:
+        code = arguments.uscc(uscc)
+        return enterprises.named(info, code, arguments.as_of(info, as_of), arguments.known_at(info, known_at))
 
     @field("Case-insensitive; matches code, name (any part) and filed numbers.")
     def enterprises(
@@ -203,9 +220,23 @@ class Query:
     def draws(self, info: Info, first: int | None = 20, after: str | None = None) -> Connection[Draw]:
         return draw_types.draws(info, first, after)
 
+    @field("The pool that a draw would have now, counted by province and status.")
+    def draw_pool(
+        self,
+        info: Info,
+        authority: str,
+        provinces: list[str] | None = None,
+        statuses: list[CreditStatus] | None = None,
+    ) -> list[PoolShare]:
+        return pool_pages.shares(info, authority, provinces, statuses)
+
     @strawberry.field
     def rulebooks(self) -> list[Rulebook]:
         return [rulebook_types.shown(version) for version in RULEBOOK.versions]
+
+    @field("Who holds a key, in the order in which they were made.")
+    def keys(self, info: Info) -> list[ApiKey]:
+        return standing_types.keys(info)
 
     @strawberry.field
     def ledger(self) -> Ledger:

@@ -1,63 +1,29 @@
 """GraphiQL opens in a browser and works, and nothing it does leaves the machine."""
 
 import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from browsing import NEEDS_CHROMIUM, Seen, chromium, opened
 from given import A, registered
 from running import System
 
-CHROMIUM: Final = Path("/usr/bin/chromium")
-QUIET: Final = (
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-domain-reliability",
-    "--disable-sync",
-    "--no-first-run",
-    "--no-pings",
-)
-"""No request of the browser's own; and no sandbox, since in a container it may not have one."""
-
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no browser at {CHROMIUM}")
-
-
-class Seen:
-    """What a page asked for and complained about."""
-
-    def __init__(self, page: Page) -> None:
-        self.hosts: set[str | None] = set()
-        self.complaints: list[str] = []
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname))
-        page.on(
-            "console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None
-        )
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(QUIET))
+    with chromium() as launched:
+        yield launched
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page of 1280 × 800; a picture of it goes into the folder CASELEDGER_SCREENSHOTS, if that is set."""
-    opened = browser.new_page(viewport={"width": 1280, "height": 800})
-    opened.set_default_timeout(15_000)
-    yield opened
-    if folder := os.environ.get("CASELEDGER_SCREENSHOTS"):
-        opened.screenshot(path=Path(folder) / "graphiql.png")
-    opened.close()
+    with opened(browser) as page:
+        yield page
 
 
 def write(page: Page, editor: str, text: str) -> None:

@@ -213,6 +213,9 @@ ENTRY: Final[dict[str, str]] = {
     **_connected("reads { SEL }", "Read"),
     **_connected("draws { SEL }", "Draw"),
     "Drawn": "draws { edges { node { drawn { SEL } } } }",
+    "PoolPage": "draws { edges { node { pool { SEL } } } }",
+    "PoolMember": "draws { edges { node { pool { members { SEL } } } } }",
+    "PoolShare": 'drawPool(authority: "MIIT") { SEL }',
     "DrawFollowUp": "draws { edges { node { followUp { SEL } } } }",
     "DrawnInspection": "draws { edges { node { drawn { inspections { SEL } } } } }",
     "Enterprise": OF_A,
@@ -229,6 +232,9 @@ ENTRY: Final[dict[str, str]] = {
     "Replay": f'decisions(uscc: "{A}") {{ edges {{ node {{ replay {{ SEL }} }} }} }}',
     "Rulebook": "rulebooks { SEL }",
     "PageInfo": "listEntries { pageInfo { SEL } }",
+    "ReadModel": "ledger { readModels { SEL } }",
+    "ApiKey": "keys { SEL }",
+    "Activity": _in(OF_A, "activity { SEL }"),
     "Licence": _in(OF_A, "licences { SEL }"),
     "NumberFiling": _in(OF_A, "numbers { SEL }"),
     "Access": _in(OF_A, "accesses { SEL }"),
@@ -247,6 +253,7 @@ ARGUMENTS: Final = {
     "Query.previewGate": f"(request: {COOPERATION})",
     "Query.decision": '(id: "decision-x")',
     "Query.draw": '(drawId: "D-1")',
+    "Query.drawPool": '(authority: "MIIT")',
     "Enterprise.complaintCounts": '(from: "2019-01-01", to: "2027-01-01")',
     "Ledger.event": "(position: REGISTERED)",
     "Ledger.receipt": "(position: PUBLISHED)",
@@ -265,7 +272,8 @@ MAY_BE_NULL: Final = frozenset(
      "Penalty.publicUntil", "LedgerEvent.uscc", "LedgerEvent.voidedBy", "PageInfo.startCursor", "PageInfo.endCursor",
      "SubjectPayload.hold", "Read.operation", "Read.uscc", "DecideGatePayload.decision",
      "DrawInspectionPayload.draw", "DrawnInspection.followUp", "DrawnInspection.followUpDueOn",
-     "DrawnInspection.followedOn")
+     "DrawnInspection.followedOn", "ApiKey.carrier", "ApiKey.authority", "ApiKey.revokedAt", "ApiKey.expiresAt",
+     "ApiKey.lastUsedAt", "PoolPage.next")
 )  # fmt: skip
 """Fields whose value is null in some answer of who may see them."""
 
@@ -556,9 +564,15 @@ def test_regulators_and_auditors_see_everything_but_what_needs_a_scope() -> None
             if (
                 row.scope is None
                 and not named.startswith("Mutation.")
-                and row not in (matrix.ANSWERED, matrix.AUDITORS)
+                and row not in (matrix.ANSWERED, matrix.AUDITORS, matrix.REGULATORS)
             ):
                 assert row.reach(role) is Reach.ALL, named
+
+
+def test_regulators_alone_see_who_holds_a_key() -> None:
+    assert {name for name, row in FIELDS.items() if row == matrix.REGULATORS and name.startswith("Query")} == {
+        "Query.keys"
+    }
 
 
 def test_auditors_alone_see_who_looked() -> None:
