@@ -365,6 +365,12 @@ def test_the_command_says_what_went_in(placed: Ran, tmp_path: Path) -> None:
     assert "it lacks the column" in placed.err
 
 
+def test_lines_of_json_correct_nothing(placed: Ran, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"enterpriseRenamed": {}}')
+    assert placed("import", str(tmp_path / "a.jsonl"), "--correct") == 2
+    assert "whose rows correct nothing" in placed.err
+
+
 def test_a_file_comes_through_a_pipe_too(place: Place, environment: dict[str, str]) -> None:
     for name in ("a.csv", "b.xlsx"):
         with place.write(penalty(1), {**penalty(2), "CF_CFLB": "5"}, name=name).open("rb") as sent:
