@@ -112,6 +112,14 @@ def serve(
             pass
 
 
+def _begin(system: System, settings: Settings) -> None:
+    """What the process that was started does before it answers, whoever answers then."""
+    _say_how_to_get_a_key(system, settings)
+    with usable_credential_key(settings):
+        # Made, and published before anyone is given what it signs.
+        system.credential_keys.current()
+
+
 def _say_how_to_get_a_key(system: System, settings: Settings) -> None:
     if not system.keys.list():
         print(

@@ -69,7 +69,11 @@ def test_without_a_command_the_help_says_what_there_is(ran: Ran) -> None:
         (["import"], "Missing argument 'FILE'. See `caseledger import --help`."),
         (["serve", "--port", "66000"], "Invalid value for '--port'"),
         (["serve", "--workers", "0"], "Invalid value for '--workers'"),
+<<<<<<< HEAD
         (["import", "x.csv", "--format", "dbf"], "--format is one of gongshi, jsonl; got dbf"),
+=======
+        (["import", "x.csv", "--format", "dbf"], "--format is one of cloudevents, jsonl; got dbf"),
+>>>>>>> exports
         (["import", "nothing.jsonl"], "nothing.jsonl cannot be read: No such file or directory."),
     ],
 )
@@ -161,7 +165,9 @@ def test_an_import_that_rejects_rows_is_code_1(placed: Ran, tmp_path: Path) -> N
     assert placed.err == f"The rejected rows are in {file}.rejected.jsonl, each with its line, field and reason.\n"
     file.write_text(json.dumps({rows[0].name: rows[0].fields}))
     found = placed.json("import", str(file), "--historical")
-    assert found == {"recorded": 0, "replayed": 1, "rejected": 0, "seconds": found["seconds"], "dryRun": False}
+    seconds = found.pop("seconds")
+    assert found == {"recorded": 0, "replayed": 1, "rejected": 0, "passed": 0, "dryRun": False}
+    assert seconds > 0
 
 
 def test_a_file_of_another_format_is_code_2(placed: Ran, tmp_path: Path) -> None:
