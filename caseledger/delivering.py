@@ -103,6 +103,7 @@ class _Receiver:
     """The enterprises for which it failed since its last success."""
     rests: int = 0
     rests_until: datetime | None = None
+    planned_at: float = 0.0
 
     @property
     def is_away(self) -> bool:
@@ -141,6 +142,8 @@ class Delivering:
         self._receivers: dict[str, _Receiver] = {}
         self._woken = asyncio.Event()
         self._eager_until = 0.0
+        self._has_room = False
+        """Whether any receiver may be sent something now; where none may, news are of no use."""
         self._unreadable: set[str] = set()
 
     async def go_on(self) -> None:
@@ -160,8 +163,10 @@ class Delivering:
             while True:
                 more = await self._turn(tasks)
                 await asyncio.sleep(PACE_SECONDS)
+                if not self._has_room:
+                    await self._rest()
                 # For a moment after news: the read models need it to know them.
-                if not more and monotonic() > self._eager_until:
+                elif not more and monotonic() > self._eager_until:
                     # Only now: as long as nobody reads them, news are told of again and again.
                     loop.add_reader(socket, self._heard_news, loop, socket)
                     await self._rest()
@@ -213,10 +218,11 @@ class Delivering:
         known = self._sources.known() if served else 0
         more = False
         for to in served.values():
-            if to.position < known:
+            if to.position < known and self._may_plan(to, now):
                 more |= self._plan(to, known, now)
                 await asyncio.sleep(0)
         free = {id_: self._receivers[id_].free(now, to, self._limits.at_once) for id_, to in served.items()}
+        self._has_room = any(count > 0 for count in free.values())
         under_way = [id_ for each in self._receivers.values() for id_ in each.under_way]
         due = self._deliveries.due(now, {id_: count for id_, count in free.items() if count > 0}, under_way)
         for each in due:
@@ -232,6 +238,14 @@ class Delivering:
             if to.id not in self._receivers:
                 # What was allowed when it was added is looked at again at each attempt.
                 self._receivers[to.id] = _Receiver(Sender(target_of(to.url, True), self._limits))
+
+    def _may_plan(self, to: Active, now: datetime) -> bool:
+        """At once where there is room for more to be sent; else now and then, much at a time."""
+        receiver, moment = self._receivers[to.id], monotonic()
+        if receiver.free(now, to, self._limits.at_once) <= 0 and moment < receiver.planned_at + POLL_SECONDS:
+            return False
+        receiver.planned_at = moment
+        return True
 
     def _plan(self, to: Active, known: int, now: datetime) -> bool:
         try:
