@@ -69,11 +69,7 @@ def test_without_a_command_the_help_says_what_there_is(ran: Ran) -> None:
         (["import"], "Missing argument 'FILE'. See `caseledger import --help`."),
         (["serve", "--port", "66000"], "Invalid value for '--port'"),
         (["serve", "--workers", "0"], "Invalid value for '--workers'"),
-<<<<<<< HEAD
-        (["import", "x.csv", "--format", "dbf"], "--format is one of gongshi, jsonl; got dbf"),
-=======
-        (["import", "x.csv", "--format", "dbf"], "--format is one of cloudevents, jsonl; got dbf"),
->>>>>>> exports
+        (["import", "x.csv", "--format", "dbf"], "--format is one of cloudevents, gongshi, jsonl; got dbf"),
         (["import", "nothing.jsonl"], "nothing.jsonl cannot be read: No such file or directory."),
     ],
 )
