@@ -50,6 +50,9 @@ PATHS: Final = (
     "/tlog/tile/0/000", "/tlog/tile/0/000.p/5", "/tlog/tile/entries/000.p/5", "/tlog/tile/0/x999/x999/999", "/tlog/tile/99/0",
     "/tlog/tile/entries/-1", "/tlog/tile/%00", "/tlog/tile/0/%D9%A1%D9%A1%D9%A1", "/tlog/tile/../key",
     "/.well-known/jwks.json", "/.well-known/jwt-vc-issuer", "/.well-known/", "/credentials/gate-decision/1",
+    "/sign-in", "/sign-out", "/lists", "/lists.csv", "/draws", "/draws/%00", "/draws/x/pool", "/ledger", "/ask", "/decisions/%ff",
+    "/enterprises/x", "/enterprises/%00/history.csv", "/events/99999999999999999999", "/events/0", "/record/x", "/work",
+    "/language/en?back=//elsewhere.example", "/language/%00",
     "/static/", "/static/graphiql.js", "/static/%00", "/static/..%2f..%2fpyproject.toml", "/static/../../pyproject.toml",
     "/static/" + "x" * 5_000, "/static/%ff%fe", "/static/graphiql/%00.js", "/%E2%80%AE", "/favicon.ico", "/.env", "/docs",
     "http://elsewhere.example/graphql", "/graphql;x", "/graphql#x", "/" + "a/" * 3_000,
@@ -72,7 +75,7 @@ HEADERS: Final[dict[str, tuple[bytes, ...]]] = {
     ),
     "Content-Type": (
         b"application/json", b"application/json; charset=utf-16", b"APPLICATION/JSON;", b"text/plain", b"application/graphql", b"",
-        b"multipart/form-data; boundary=x", b"application/x-www-form-urlencoded", b"\xff/json", b"application/json, text/plain",
+        b"multipart/form-data; boundary=x", b"application/x-www-form-urlencoded", b"application/x-www-form-urlencoded; charset=\xff", b"\xff/json", b"application/json, text/plain",
     ),
     "Content-Encoding": (b"gzip", b"br", b"identity"),
     "If-None-Match": (b"*", b'W/"5-x"', b",,,,", b"\xff", b'"' * 500),

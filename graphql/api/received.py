@@ -44,16 +44,14 @@ class BadRequest(Exception):
         self.retry_after = retry_after
 
 
-async def body_of(request: Request, most: int) -> bytes:
-    """The body of a request that is JSON by its media type, of at most so many bytes.
+async def body_of(request: Request, most: int, media: str = PLAIN_JSON) -> bytes:
+    """The body of a request that is of a media type, JSON by default, and has at most so many bytes.
 
     Nothing else is taken: pages of other origins can send forms and plain text unasked, but no JSON.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != PLAIN_JSON:
-        raise BadRequest(
-            415, "BAD_MEDIA_TYPE", Text("请求体须为 application/json", "The body of a request is application/json")
-        )
+    if kind != media:
+        raise BadRequest(415, "BAD_MEDIA_TYPE", Text(f"请求体须为 {media}", f"The body of a request is {media}"))
     stated = request.headers.get("content-length", "")
     if stated.isascii() and stated.isdigit() and int(stated[:20]) > most:
         raise _too_large(most)

@@ -198,6 +198,22 @@ def test_what_is_not_from_a_page_of_the_session_changes_nothing(life: System, pa
     assert visitor.get("/").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("media", "body", "status"),
+    [
+        ("application/json", b"{}", 415),
+        ("multipart/form-data; boundary=x", b"--x--", 415),
+        ("application/x-www-form-urlencoded", b"key=%ff\xff", 400),
+        ("application/x-www-form-urlencoded", b"a=1&" * 501, 400),
+        ("application/x-www-form-urlencoded", b"key=" + b"x" * 300_000, 413),
+    ],
+)
+def test_what_is_no_form_is_refused(life: System, media: str, body: bytes, status: int) -> None:
+    answer = httpx.post(f"{life.url}/sign-in", content=body, headers={"content-type": media})
+    assert answer.status_code == status
+    assert "无法显示" in answer.text
+
+
 def test_the_language_is_switched_and_leads_to_no_other_host(life: System) -> None:
     visitor = Visitor(life, "miit")
     assert "查找企业" in visitor.page("/")

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest, new
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.received import BadRequest, body_of
 from domain.callers import Caller, Role
 from domain.matrix import FIELDS, Reach
 from domain.text import Language, Text
@@ -22,6 +24,9 @@ SESSION_COOKIE: Final = "caseledger_session"
 LANGUAGE_COOKIE: Final = "caseledger_language"
 LARGEST_FORM: Final = 256 * 1024
 """Bytes of a form."""
+MOST_FIELDS: Final = 500
+FORM: Final = "application/x-www-form-urlencoded"
+NO_FORM: Final = Text("表单无法读取；请返回重试", "The form cannot be read; go back and try again")
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -66,9 +71,14 @@ class Visit:
         return self.caller.role is Role.PUBLIC
 
     async def form(self) -> FormData:
-        """What was sent. Raises Forged where it is not from a page of this session."""
+        """What was sent. Raises Forged where it is not from a page of this session, and BadRequest for what is no form."""
         self.require_same_origin()
-        form = await self.request.form(max_files=0, max_fields=500)
+        body = await body_of(self.request, LARGEST_FORM, FORM)
+        try:
+            sent = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+        except ValueError:
+            raise BadRequest(400, "BAD_REQUEST", NO_FORM) from None
+        form = FormData(sent)
         if self.token and not compare_digest(str(form.get("csrf", "")).encode(), self.csrf.encode()):
             raise Forged
         return form
