@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain, islice
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 from eventsourcing.dcb.api import DCBEvent
 from stdnum.cn import uscc as social_credit
 
+from caseledger.settings import Settings
+from caseledger.wiring import open_system
 from domain.commands import command
 from domain.events import ComplaintReceived, ComplaintResolved
 from domain.recorded import complaint_tags, tags_of
@@ -43,6 +46,14 @@ def append(recorder: PostgresRecorder, drafts: Iterable[Draft]) -> int:
     while batch := list[DCBEvent](islice(rest, BATCH)):
         head = recorder.append(batch)
     return head
+
+
+def filled(home: Path, number: int, **held: Any) -> tuple[str, int]:
+    """Fills the ledger of a home with so many lives, its read models too; gives a key that is held so, and the head."""
+    with open_system(Settings(home=home)) as system:
+        head = append(system.ledger.recorder, lives(range(number)))
+        system.runner.catch_up()
+        return system.keys.create(name="benchmark", **held)[0], head
 
 
 def lives(numbers: Iterable[int]) -> Iterator[Draft]:

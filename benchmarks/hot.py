@@ -18,13 +18,11 @@ import httpx
 import msgspec
 import psycopg
 
-from benchmarks.enterprises import append, code, lives
+from benchmarks.enterprises import code, filled
 from benchmarks.harness import AtLeast, AtMost, Comparison, Result, a_home, scaled
 from benchmarks.load import load, post
 from benchmarks.servers import listening, started
 from caseledger.postgres import CarriedPostgres
-from caseledger.settings import Settings
-from caseledger.wiring import open_system
 
 ENTERPRISES: Final = 1_000
 REQUESTS: Final = 10_000
@@ -72,7 +70,7 @@ class Asked:
 def run() -> Iterator[Result]:
     codes = [code(number) for number in range(scaled(ENTERPRISES))]
     with a_home() as home, ExitStack() as stack:
-        key = _filled(home, codes)
+        key, _ = filled(home, len(codes), role="auditor")
         served = stack.enter_context(listening("caseledger.main", "serve", "--port", "0", home=home))
         ours = Asked(served, key, HOT, codes)
         at = stack.enter_context(listening("benchmarks.peers", "plain", str(home)))
@@ -107,14 +105,6 @@ def _beside(name: str, ours: Asked, against: str, other: Asked, times: float) ->
         target=AtLeast(times=times),
         size=scaled(REQUESTS),
     ).measured()
-
-
-def _filled(home: Path, codes: Sequence[str]) -> str:
-    """A ledger with the enterprises' lives, its read models at the head; gives an auditor's key."""
-    with open_system(Settings(home=home)) as system:
-        append(system.ledger.recorder, lives(range(len(codes))))
-        system.runner.catch_up()
-        return system.keys.create(role="auditor", name="benchmark")[0]
 
 
 def _bare(home: Path, stack: ExitStack, key: str, codes: Sequence[str], ours: Asked) -> Asked:

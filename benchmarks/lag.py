@@ -11,18 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
-from pathlib import Path
 from queue import SimpleQueue
 from time import perf_counter, sleep
 from typing import Any, Final
 
 import httpx
 
-from benchmarks.enterprises import append, code, lives, service_number
+from benchmarks.enterprises import code, filled, service_number
 from benchmarks.harness import AtMost, Comparison, Result, a_home, scaled
 from benchmarks.servers import listening
-from caseledger.settings import Settings
-from caseledger.wiring import open_system
 
 RATE: Final = 1_000
 """Events a second."""
@@ -105,7 +102,7 @@ class Round:
 def run() -> Iterator[Result]:
     parts = scaled(SECONDS * RATE) // TOGETHER
     with a_home() as home:
-        key, head = _filled(home)
+        key, head = filled(home, ENTERPRISES, role="regulator", authority="MIIT")
         with listening("caseledger.main", "serve", "--port", "0", home=home) as url:
             Round(url, key, None, parts).p99()
             yield Comparison(
@@ -117,13 +114,6 @@ def run() -> Iterator[Result]:
                 target=AtMost(TARGET),
                 size=parts * TOGETHER,
             ).measured()
-
-
-def _filled(home: Path) -> tuple[str, int]:
-    with open_system(Settings(home=home)) as system:
-        head = append(system.ledger.recorder, lives(range(ENTERPRISES)))
-        system.runner.catch_up()
-        return system.keys.create(role="regulator", authority="MIIT", name="benchmark")[0], head
 
 
 def _facts() -> dict[str, Any]:

@@ -27,6 +27,7 @@ from api.credentials import Issuer
 from api.event_types import EVENT_TYPES
 from api.media import HEADERS
 from api.mutations import Mutation
+from api.observing import Watch
 from api.queries import Query
 from api.received import Params
 from api.scalars import SCALARS
@@ -70,7 +71,7 @@ def bare(conninfo: str) -> None:
         AnnouncedServer(config, partial(print, f"listening on {url_of(listener)}", flush=True)).run([listener])
 
 
-def plain_app(system: System) -> Starlette:
+def plain_app(system: System, _: Watch) -> Starlette:
     """The same resolvers under Strawberry as it comes: every document parsed and validated, every answer made anew."""
     schema = strawberry.Schema(
         query=Query,

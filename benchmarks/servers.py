@@ -12,9 +12,11 @@ ROOT: Final = Path(__file__).parents[1]
 
 
 @contextmanager
-def listening_process(module: str, *arguments: str, home: Path | None = None) -> Iterator[tuple[str, int]]:
+def listening_process(
+    module: str, *arguments: str, home: Path | None = None, **settings: str
+) -> Iterator[tuple[str, int]]:
     """Where a module's server listens, and its process id, from when it says so until the block is left."""
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'graphql'}"}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'graphql'}", **settings}
     if home:
         environment["CASELEDGER_HOME"] = str(home)
     with started([sys.executable, "-m", module, *arguments], environment) as found:

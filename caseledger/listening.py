@@ -1,9 +1,17 @@
-"""Listening: a socket that is opened before anything else, and a server that says when it answers."""
+"""Listening: a socket that is opened before anything else, and a server that says when it answers.
 
+A server ends in one of two ways. Where it is to stop, connections without a request are closed at once and requests under
+way are finished. Where another process takes its place, it *leaves*: it takes no new connections, and goes on answering on
+those that it has, each answer with `Connection: close`, until none is left. So a client is told in an answer that the
+connection ends, and does not find it closed under a request that it has just sent.
+"""
+
+import asyncio
 import errno
 import socket
 import sys
 from collections.abc import Callable
+from time import monotonic
 from typing import Final
 
 import uvicorn
@@ -13,6 +21,11 @@ from caseledger.errors import CannotServe
 BACKLOG: Final = 2_048
 UNTAKEN_SECONDS: Final = 60
 """After so long the system ends a connection whose other end takes nothing of what was sent."""
+
+KEEP_ALIVE_SECONDS: Final = 5
+"""After so long without a request a connection is closed."""
+DRAIN_SECONDS: Final = KEEP_ALIVE_SECONDS + 1
+"""Longest time for leaving: by then every connection had another request or was without one for as long as it may be."""
 
 
 def open_socket(host: str, port: int, host_option: str = "--host", port_option: str = "--port") -> socket.socket:
@@ -59,12 +72,41 @@ class AnnouncedServer(uvicorn.Server):
         super().__init__(config)
         self._announce = announce
         self._end_streams = end_streams
+        self._leaves = False
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self.server_state.connections)
+
+    def leave(self) -> None:
+        """Lets it end without closing a connection that may be used; from any thread."""
+        self._leaves = True
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._leaves:
+            # Before the streams end: who comes again must find another process.
+            for server in self.servers:
+                server.close()
         # Streams never end by themselves.
         self._end_streams()
+        if self._leaves:
+            await self._drain()
         await super().shutdown(sockets)
+
+    async def _drain(self) -> None:
+        """Answers what comes over the connections that are open, until none is left or the time is over."""
+        state, ends = self.server_state, monotonic() + DRAIN_SECONDS
+        state.default_headers = [*state.default_headers, (b"connection", b"close")]
+        for connection in state.connections:
+            cycle = getattr(connection, "cycle", None)
+            # Whose answer has begun is told with the next one.
+            if cycle is not None and not cycle.response_started:
+                cycle.keep_alive = False
+        while state.connections and monotonic() < ends:
+            await asyncio.sleep(0.05)

@@ -139,6 +139,15 @@ class CarriedPostgres:
             with self._turn():
                 self._leave()
 
+    def revive(self) -> None:
+        """Start PostgreSQL again where it has died while somebody uses it; without effect where it runs.
+
+        Whoever calls it has to be sure of a user. Raises PostgresError when it does not start.
+        """
+        if self.pid is None:
+            with self._turn():
+                self._ensure_running()
+
     @property
     def conninfo(self) -> str:
         """How to reach the ledger's database, by its socket and as its owner. PostgreSQL must be running."""

@@ -1,21 +1,23 @@
 """Serving: the web application in one process or several, from the first line to a clean end.
 
 The socket is opened first, so that a port in use is told before anything is started. With several workers the parent
-only watches: it starts again a worker that ends, and ends all of them by SIGTERM. Each worker opens the system for
-itself and ends when its parent is gone, however that went.
+only watches (`caseledger.workers`); each opens the system for itself.
 """
 
+from __future__ import annotations
+
 import gc
-import multiprocessing
+import logging
+import signal
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -24,29 +26,31 @@ from starlette.applications import Starlette
 from caseledger.arrivals import BoundedProtocol
 from caseledger.collecting import collecting
 from caseledger.delivering import delivering
-from caseledger.listening import BACKLOG, AnnouncedServer, open_socket, url_of
-from caseledger.logs import configure_logs, where
-from caseledger.settings import Settings
+from caseledger.listening import BACKLOG, KEEP_ALIVE_SECONDS, AnnouncedServer, open_socket, url_of
+from caseledger.logs import configure_logs, log_uncaught, where
+from caseledger.revival import reviving
+from caseledger.settings import Settings, read_settings
 from caseledger.signals import Stopped, stopped_by_signals
-from caseledger.wiring import System, open_system, usable_credential_key
+from caseledger.traces import tracing
+from caseledger.wiring import MIGRATIONS, System, open_system, usable_credential_key
+from caseledger.workers import ANSWERS, GRACE_SECONDS, LEAVE, Workers
 from ledger.background import background
+from ledger.observed import Observers
 from ledger.read_log import FLUSH_SECONDS
 from ledger.tree import Proofs
 from projections.all import all_projections
 from projections.upgrading import upgrading
 
-GRACE_SECONDS: Final = 30
-"""Longest time that requests which were accepted have to come to their end."""
-RESTART_SECONDS: Final = 1.0
-"""A worker that ended is not started again sooner than so long after its last start."""
+if TYPE_CHECKING:
+    from api.observing import Watch
 
-Factory = Callable[[System], Starlette]
+Factory = Callable[[System, "Watch"], Starlette]
 
 log = structlog.get_logger(__name__)
 
 
-def graphql_app(system: System) -> Starlette:
-    """The application that is served."""
+def graphql_app(system: System, watch: Watch | None = None) -> Starlette:
+    """The application that is served; `watch` is told of its requests."""
     # Loaded where it runs: the parent of several workers does not need it.
     from api.app import create_app
     from api.credentials import Issuer
@@ -79,6 +83,9 @@ def graphql_app(system: System) -> Starlette:
             trusted_only=system.settings.trusted_only,
             origins=system.settings.origins,
         ),
+        migrations=MIGRATIONS,
+        most_lag=system.settings.ready_lag,
+        watch=watch,
     )
 
 
@@ -92,24 +99,39 @@ def serve(
 ) -> None:
     """Serves until SIGTERM or SIGINT, and prints `listening on http://HOST:PORT` when it answers.
 
-    `factory` is a module's function, so that other processes can import it. Raises CannotServe, and what open_system
-    raises.
+    `factory` is a module's function, so that other processes can import it; several workers read the settings
+    themselves, so that those which SIGHUP starts have the newest. Raises CannotServe, and what open_system raises.
     """
-    configure_logs()
+    configure_logs(settings.log_level)
+    log_uncaught()
     with open_socket(host, port) as listener:
         announce = partial(print, f"listening on {url_of(listener)}", flush=True)
-        try:
-            with stopped_by_signals(), open_system(settings) as system:
-                _say_how_to_get_a_key(system, settings)
-                with usable_credential_key(settings):
-                    # Made, and published before anyone is given what it signs.
-                    system.credential_keys.current()
-                if workers == 1:
-                    _run(system, listener, factory, announce)
-                else:
-                    _Workers(settings, listener, factory, workers).run(announce)
-        except Stopped:
-            pass
+        with suppress(Stopped), stopped_by_signals():
+            own = settings.home if settings.database_url is None else None
+            if workers == 1:
+                # There is no other process that could take its place.
+                signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+                with _opened(settings) as (system, watch), reviving(own):
+                    _begin(system, settings)
+                    _run(system, watch, listener, factory, announce)
+            else:
+                with open_system(settings) as system, reviving(own):
+                    _begin(system, settings)
+                    Workers(partial(_work, factory), listener, workers).run(announce)
+
+
+@contextmanager
+def _opened(settings: Settings, shared: Path | None = None) -> Iterator[tuple[System, Watch]]:
+    """The system, and what watches it."""
+    from api.measures import Measures
+    from api.observing import RequestLog, Watch
+
+    measures = Measures(shared)
+    with tracing() as traces:
+        observer = measures if traces is None else Observers([measures, traces])
+        requests = RequestLog(settings.log_slow, everything=settings.log_level <= logging.DEBUG)
+        with open_system(settings, observer) as system:
+            yield system, Watch(measures, requests, traces)
 
 
 def _begin(system: System, settings: Settings) -> None:
@@ -132,14 +154,15 @@ def _say_how_to_get_a_key(system: System, settings: Settings) -> None:
 
 def _run(
     system: System,
+    watch: Watch,
     listener: socket.socket,
     factory: Factory,
     announce: Callable[[], None],
     parent: Connection | None = None,
 ) -> None:
-    """Serves in this process until a signal comes or the parent is gone."""
+    """Serves in this process until a signal comes, the parent says so or is gone."""
     system.runner.start()
-    app = factory(system)
+    app = factory(system, watch)
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -156,10 +179,12 @@ def _run(
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     streams = getattr(app.state, "streams", None)
     server = AnnouncedServer(config, announce, streams.end if streams else lambda: None)
+    watch.measures.gauge("caseledger_connections", "Open connections over HTTP.", lambda: server.connections)
     # What stands by now lives as long as the process.
     gc.collect()
     gc.freeze()
@@ -168,7 +193,7 @@ def _run(
     witnesses, seconds = system.settings.witnesses, system.settings.witness_seconds
     build = partial(all_projections, rulebook=system.ledger.rulebook)
     with (
-        background([system.read_log.flush, system.keys.write_uses], FLUSH_SECONDS),
+        background([system.read_log.flush, system.keys.write_uses, watch.measures.sample], FLUSH_SECONDS),
         collecting(system.pool, witnesses, seconds),
         delivering(system),
         upgrading(system.runner, build),
@@ -176,80 +201,32 @@ def _run(
         server.run([listener])
 
 
-def _follow(parent: Connection, server: uvicorn.Server) -> None:
-    """Ends the server when the parent's end of the pipe is closed, as it is when the parent dies."""
+def _follow(parent: Connection, server: AnnouncedServer) -> None:
+    """Lets the server leave when the parent says so, and ends it when the parent's end of the line is closed."""
     wait([parent])
+    with suppress(EOFError, OSError):
+        if parent.recv() == LEAVE:
+            server.leave()
+            return
     server.should_exit = True
 
 
-def _work(
-    settings: Settings, listener: socket.socket, factory: Factory, answers: Connection, parent: Connection
-) -> None:
+def _work(factory: Factory, listener: socket.socket, parent: Connection, measures: Path, place: int) -> None:
     """A worker's whole life."""
     configure_logs()
+    log_uncaught()
+    # It is for the parent, and a terminal sends it to all.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with stopped_by_signals(), open_system(settings) as system:
-            _run(system, listener, factory, lambda: answers.send(None), parent)
+        settings = read_settings()
+        configure_logs(settings.log_level)
+        from api.measures import share
+
+        share(measures, place)
+        with stopped_by_signals(), _opened(settings, measures) as (system, watch):
+            _run(system, watch, listener, factory, partial(parent.send, ANSWERS), parent)
     except Stopped:
         pass
     except Exception as error:
         log.error("a worker failed", failed=where(error))
         sys.exit(1)
-
-
-class _Workers:
-    """Worker processes that are kept at a number."""
-
-    def __init__(self, settings: Settings, listener: socket.socket, factory: Factory, number: int) -> None:
-        self._spawn = multiprocessing.get_context("spawn")
-        self._settings = settings
-        self._listener = listener
-        self._factory = factory
-        self._number = number
-        self._processes: list[SpawnProcess] = []
-        self._started = 0.0
-        self._answered, self._answers = self._spawn.Pipe(duplex=False)
-        # Nothing is ever sent: the system closes our end when this process ends, and theirs says so.
-        self._theirs, self._ours = self._spawn.Pipe(duplex=False)
-
-    def run(self, announce: Callable[[], None]) -> None:
-        """Keeps the workers until a signal comes, and announces once that as many as asked for answer."""
-        missing = self._number
-        try:
-            for _ in range(self._number):
-                self._start()
-            while True:
-                ended = wait([self._answered, *(process.sentinel for process in self._processes)])
-                if self._answered in ended:
-                    self._answered.recv()
-                    missing -= 1
-                    if missing == 0:
-                        announce()
-                self._replace_ended()
-        finally:
-            self._end()
-
-    def _start(self) -> None:
-        arguments = (self._settings, self._listener, self._factory, self._answers, self._theirs)
-        process = self._spawn.Process(target=_work, args=arguments, name="worker")
-        process.start()
-        self._processes.append(process)
-        self._started = time.monotonic()
-
-    def _replace_ended(self) -> None:
-        for process in [each for each in self._processes if not each.is_alive()]:
-            log.warning("a worker ended and is started again", exitcode=process.exitcode)
-            self._processes.remove(process)
-            process.close()
-            time.sleep(max(0.0, self._started + RESTART_SECONDS - time.monotonic()))
-            self._start()
-
-    def _end(self) -> None:
-        # First: whoever comes now is refused at once and does not wait for nothing.
-        self._listener.close()
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            process.join(GRACE_SECONDS + 5)
-            if process.is_alive():
-                process.kill()

@@ -4,6 +4,7 @@ The real environment wins over the file. A name that begins with CASELEDGER_ and
 slip in spelling does not leave a default in force unnoticed.
 """
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -63,6 +64,9 @@ KNOWN: Final = (
     "CASELEDGER_WEBHOOK_SECONDS",
     "CASELEDGER_WEBHOOK_AT_ONCE",
     "CASELEDGER_WEBHOOK_DAYS",
+    "CASELEDGER_LOG",
+    "CASELEDGER_LOG_SLOW",
+    "CASELEDGER_READY_LAG",
 )
 """The names that may be set."""
 
@@ -77,9 +81,14 @@ MOST: Final = 100_000
 MOST_BYTES: Final = 1_000_000_000
 MOST_UNPACKED: Final = 9_999_999_999
 MOST_COST: Final = 1_000_000_000
+MOST_LAG: Final = 1_000_000_000
 DOCUMENTS: Final = ("any", "only")
 ADDRESSES: Final = ("public", "any")
 MOST_DAYS: Final = 365
+LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+LOG: Final = "info"
+LOG_SLOW: Final = 1.0
+READY_LAG: Final = 10_000
 _ORIGIN: Final = re.compile(r"\*|https?://[^\s/,]{1,253}")
 _SECONDS: Final = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?")
 _ISSUER: Final = re.compile(r"(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)(/[^\s?#]*)?")
@@ -165,6 +174,13 @@ class Settings:
     """How far packed files are unpacked that are imported."""
     hooks: Hooks = Hooks()
 
+    log_level: int = LEVELS[LOG]
+    """The least level of what `serve` logs; with that of `debug` every request has a line."""
+    log_slow: float = LOG_SLOW
+    """Seconds from which on a request is logged as slow."""
+    ready_lag: int = READY_LAG
+    """Events that a read model may be behind while /readyz says that the process is ready."""
+
     @property
     def master_key(self) -> KeyPlace:
         return KeyPlace(self.master_key_file or self.home / "master.key", self.master_key_text)
@@ -218,6 +234,9 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
         limits=_limits(named),
         unpacking=_unpacking(named),
         hooks=_hooks(named),
+        log_level=_level(named.get("CASELEDGER_LOG") or LOG),
+        log_slow=_seconds("CASELEDGER_LOG_SLOW", named, LOG_SLOW),
+        ready_lag=_number("CASELEDGER_READY_LAG", named, READY_LAG, MOST_LAG),
     )
 
 
@@ -265,6 +284,14 @@ def _documents(given: str) -> str:
     raise SettingsError(
         f"CASELEDGER_DOCUMENTS is any, or only: then carriers and the public may ask nothing but the documents that ship; "
         f"got {shown(given)}."
+    )
+
+
+def _level(given: str) -> int:
+    if given in LEVELS:
+        return LEVELS[given]
+    raise SettingsError(
+        f"CASELEDGER_LOG is the least level that is logged, one of {', '.join(LEVELS)}; got {shown(given)}."
     )
 
 

@@ -23,6 +23,7 @@ from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
 from ledger.master_keys import MasterKeyError
 from ledger.migrations import LEDGER_MIGRATIONS, Pool, migrate, open_pool
+from ledger.observed import UNOBSERVED, Observer
 from ledger.read_log import READ_LOG_MIGRATIONS, ReadLog
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
@@ -68,8 +69,10 @@ class System:
 
 
 @contextmanager
-def open_system(settings: Settings) -> Iterator[System]:
+def open_system(settings: Settings, observer: Observer = UNOBSERVED) -> Iterator[System]:
     """The system on the database of the settings, migrated, with its rulebook adopted; closed when the block is left.
+
+    `observer` is told what is appended and projected.
 
     Starts or joins the carried PostgreSQL of the home where no URL is set. Raises PostgresError, MigrationError or
     DatabaseError when that cannot be.
@@ -82,10 +85,10 @@ def open_system(settings: Settings) -> Iterator[System]:
         pool = stack.enter_context(open_pool(conninfo, settings.schema, max_size=POOL_SIZE))
         tree = _tree(pool, settings.signing_key)
         sealer = _sealer(pool, settings.master_key)
-        recorder = PostgresRecorder(pool, seal=seal, tree=tree)
+        recorder = PostgresRecorder(pool, seal=seal, tree=tree, observer=observer)
         ledger = Ledger(recorder, sealer, snapshots=Snapshots(pool))
         ledger.adopt()
-        runner = Runner(pool, recorder, all_projections(ledger.streams, ledger.rulebook))
+        runner = Runner(pool, recorder, all_projections(ledger.streams, ledger.rulebook), observer)
         stack.callback(runner.stop)
         credential_keys = CredentialKeys(pool, settings.credential_key)
         yield System(settings, pool, ledger, sealer, Keys(pool), runner, ReadLog(pool), credential_keys)

@@ -22,6 +22,10 @@ T = TypeVar("T")
 CANCEL_SECONDS: Final = 2.0
 """Longest time for telling the server to cancel."""
 
+CONNECTION_SECONDS: Final = 3.0
+"""Longest wait of work under a deadline for a connection: whoever finds none is told so while it can still try again, and does
+not keep a thread from others."""
+
 _current: ContextVar["Deadline | None"] = ContextVar("deadline", default=None)
 
 
@@ -80,7 +84,8 @@ class TimedPool(ConnectionPool[Connection[TupleRow]]):
         if deadline is None:
             return super().getconn(timeout)
         if not deadline.is_over:
-            connection = super().getconn(min(deadline.left, self.timeout if timeout is None else timeout))
+            usual = min(self.timeout, CONNECTION_SECONDS) if timeout is None else timeout
+            connection = super().getconn(min(deadline.left, usual))
             if deadline.take(connection):
                 return connection
             super().putconn(connection)

@@ -4,6 +4,10 @@ A migration's SQL lies in files, one object a file, named as the object. It runs
 ``search_path`` set to the ledger's schema, so names are unqualified and several ledgers fit in one database. Each
 file grants what the runtime role may do with its object: ``GRANT SELECT, INSERT ON … TO caseledger_runtime``. Tables
 that only grow have a trigger that executes ``refuse_change()``.
+
+A program's level is how many migrations it has: each release only adds some, so a newer program's level is higher. A
+migration says which level a program must have to run beside it, and the database keeps that; so programs of two releases
+serve one database while one takes the place of the other.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 import select
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +32,7 @@ from ledger.deadlines import TimedPool
 DEFAULT_SCHEMA = "caseledger"
 RUNTIME_ROLE = "caseledger_runtime"
 CONNECT_SECONDS = 3
-RECONNECT_SECONDS = 8
+RECONNECT_SECONDS = 2
 CHECKOUT_SECONDS = 10
 LOCK_SECONDS = 600
 """Longest wait of a migration for another process that migrates the same schema."""
@@ -50,12 +54,17 @@ class MigrationError(Exception):
 class Migration:
     """One step of the schema. ``name`` is its lasting identity; ``files`` are executed in their order.
 
+    ``compatible_from`` is the lowest level of a program that may go on, and start, beside it; None where no program
+    without this migration may. Columns with a default, tables and indexes that are added leave older programs alone;
+    what is taken away, renamed or newly required does not.
+
     Once released a migration is never edited, moved to another name or taken away: what it made is changed by a
     later one.
     """
 
     name: str
     files: tuple[Path, ...]
+    compatible_from: int | None = None
 
     @property
     def script(self) -> str:
@@ -100,9 +109,9 @@ def migrate(conninfo: str, schema: str, migrations: Sequence[Migration]) -> list
     """Bring the schema to the given migrations, in their order, and return the names of those applied now.
 
     Connects as the owner: it needs CREATE on the database, and CREATEROLE the first time. Any number of processes
-    may call this at once. Raises MigrationError when an applied migration differs from the code's or is unknown to
-    it, when the runtime role cannot be had, or when another process migrates for too long; psycopg.Error from a
-    migration's own SQL, of which nothing is kept.
+    may call this at once. Raises MigrationError when an applied migration differs from the code's, when a newer
+    program migrated and this one may not run beside it, when the runtime role cannot be had, or when another process
+    migrates for too long; psycopg.Error from a migration's own SQL, of which nothing is kept.
     """
     names = [migration.name for migration in migrations]
     if len(set(names)) < len(names):
@@ -115,6 +124,34 @@ def migrate(conninfo: str, schema: str, migrations: Sequence[Migration]) -> list
         for migration in missing:
             _apply(conn, migration)
     return [migration.name for migration in missing]
+
+
+def misfit(migrations: Sequence[Migration], applied: Mapping[str, int | None]) -> str | None:
+    """Why a program may not go on with a database; None where it may.
+
+    ``applied`` has the ``compatible_from`` of each migration that the database knows. What the database lacks is no
+    misfit, unless a newer program migrated it: that one has all of an older one's.
+    """
+    names = {migration.name for migration in migrations}
+    newer = sorted(applied.keys() - names)
+    if not newer:
+        return None
+    known = f"The database knows migrations that this program does not: {', '.join(newer)}. "
+    if lacking := sorted(names - applied.keys()):
+        return (
+            f"{known}It lacks {', '.join(lacking)}, so it was migrated by a program that does not descend from this one. "
+            "Run that one or a later."
+        )
+    needed = [applied[name] for name in newer]
+    if None in needed:
+        return f"{known}It was migrated by a newer program, beside which no older one may run: run that one or a later."
+    level = max(each for each in needed if each is not None)
+    if level > len(names):
+        return (
+            f"{known}It was migrated by a newer program, beside which one with at least {level} migrations may run; this "
+            f"one has {len(names)}: run that one or a later."
+        )
+    return None
 
 
 def open_pool(
@@ -254,6 +291,9 @@ def _may_act(conn: Connection[TupleRow]) -> bool:
 
 def _ensure_schema(conn: Connection[TupleRow], schema: str) -> None:
     if _is_true(conn, "SELECT to_regclass('migrations') IS NOT NULL", []):
+        # The table is older than the column.
+        if not _is_true(conn, _HAS_LEVELS, []):
+            conn.execute("ALTER TABLE migrations ADD COLUMN compatible_from integer")
         return
     # The search_path is the schema alone, and PostgreSQL asks for the right to make it even where it exists.
     if not _is_true(conn, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = %s)", [schema]):
@@ -264,16 +304,17 @@ def _ensure_schema(conn: Connection[TupleRow], schema: str) -> None:
         )
         conn.execute(
             'CREATE TABLE migrations (name text COLLATE "C" PRIMARY KEY, sha256 text NOT NULL, '
-            "applied_at timestamptz NOT NULL DEFAULT now())"
+            "applied_at timestamptz NOT NULL DEFAULT now(), compatible_from integer)"
         )
         conn.execute(sql.SQL("GRANT SELECT ON migrations TO {}").format(sql.Identifier(RUNTIME_ROLE)))
 
 
-def _missing(conn: Connection[TupleRow], migrations: Iterable[Migration]) -> list[Migration]:
-    applied: dict[str, str] = dict(conn.execute("SELECT name, sha256 FROM migrations").fetchall())
+def _missing(conn: Connection[TupleRow], migrations: Sequence[Migration]) -> list[Migration]:
+    rows = conn.execute("SELECT name, sha256, compatible_from FROM migrations").fetchall()
+    applied = {name: sha256 for name, sha256, _ in rows}
     missing = []
     for migration in migrations:
-        sha256 = applied.pop(migration.name, None)
+        sha256 = applied.get(migration.name)
         if sha256 is None:
             missing.append(migration)
         elif sha256 != migration.sha256:
@@ -281,11 +322,8 @@ def _missing(conn: Connection[TupleRow], migrations: Iterable[Migration]) -> lis
                 f"The migration {migration.name} was applied with the SHA-256 {sha256} and has {migration.sha256} in "
                 "this program. A released migration must not be edited: restore it and put the change in a new one."
             )
-    if applied:
-        raise MigrationError(
-            f"The database knows migrations that this program does not: {', '.join(sorted(applied))}. "
-            "It was migrated by a newer program: run that one or a later."
-        )
+    if why := misfit(migrations, {name: level for name, _, level in rows}):
+        raise MigrationError(why)
     return missing
 
 
@@ -293,9 +331,17 @@ def _apply(conn: Connection[TupleRow], migration: Migration) -> None:
     with conn.transaction():
         conn.execute(migration.script.encode())
         conn.execute(
-            "INSERT INTO migrations (name, sha256) VALUES (%s, %s)",
-            [migration.name, migration.sha256],
+            "INSERT INTO migrations (name, sha256, compatible_from) VALUES (%s, %s, %s)",
+            [migration.name, migration.sha256, migration.compatible_from],
         )
+
+
+_HAS_LEVELS = """
+SELECT EXISTS (
+    SELECT FROM pg_attribute
+    WHERE attrelid = 'migrations'::regclass AND attname = 'compatible_from' AND NOT attisdropped
+)
+"""
 
 
 def _is_true(conn: Connection[TupleRow], query: str, parameters: Sequence[str]) -> bool:

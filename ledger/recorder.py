@@ -32,6 +32,7 @@ from ledger.appending import Tree
 from ledger.appends import AlreadyAppended, Append, Appended, Clock, Once, Seal
 from ledger.migrations import Pool
 from ledger.notices import connect, listen
+from ledger.observed import UNOBSERVED, Observer
 from ledger.sequencer import Sequencer
 
 PAGE = 1_000
@@ -51,17 +52,23 @@ class PostgresRecorder(DCBRecorder):
 
     ``seal`` (default: the event's data as they are) is called once for each event while the append has its turn, so it
     must be quick. ``clock`` (default: the system's) gives the present instant with its time zone; all events of an
-    append get the same instant, and none an earlier one than the event before it.
+    append get the same instant, and none an earlier one than the event before it. ``observer`` is told of appends.
 
     Besides what the methods name, all of them raise psycopg.Error when the database fails or is away. After such an
     error from ``append`` it is unknown whether it was kept: ask again under the same ``Once``, do not repeat it blind.
     """
 
     def __init__(
-        self, pool: Pool, *, seal: Seal | None = None, clock: Clock | None = None, tree: Tree | None = None
+        self,
+        pool: Pool,
+        *,
+        seal: Seal | None = None,
+        clock: Clock | None = None,
+        tree: Tree | None = None,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self.pool = pool
-        self._sequencer = Sequencer(pool, seal or _unsealed, clock or _now, tree)
+        self._sequencer = Sequencer(pool, seal or _unsealed, clock or _now, tree, observer)
 
     def append(
         self,

@@ -9,15 +9,19 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Final
 
 import psycopg
+from eventsourcing.persistence import IntegrityError
 from psycopg_pool import PoolTimeout
 
 from ledger.appending import Appender, Tree
-from ledger.appends import Append, Appended, Clock, Result, Seal
+from ledger.appends import AlreadyAppended, Append, Appended, Clock, Result, Seal
+from ledger.deadlines import CONNECTION_SECONDS
 from ledger.migrations import Database, Pool, is_silent
 from ledger.notifier import Notifier
+from ledger.observed import UNOBSERVED, Observer, Outcome
 
 MOST_TOGETHER: Final = 1_024
 """Appends that are committed as one group."""
@@ -77,8 +81,11 @@ class _Ticket:
 class Sequencer:
     """Commits appends in groups. Safe for many threads."""
 
-    def __init__(self, pool: Pool, seal: Seal, clock: Clock, tree: Tree | None = None) -> None:
+    def __init__(
+        self, pool: Pool, seal: Seal, clock: Clock, tree: Tree | None = None, observer: Observer = UNOBSERVED
+    ) -> None:
         self._pool = pool
+        self._observer = observer
         self._appender = Appender(seal, clock, tree)
         self._notifier = Notifier(pool)
         self._waiting: deque[_Ticket] = deque()
@@ -92,6 +99,16 @@ class Sequencer:
         Raises IntegrityError when its condition does not hold, AlreadyAppended when its key is kept, Overloaded when
         too many wait, and psycopg.Error or PoolTimeout when the database fails: then it is unknown whether it was kept.
         """
+        began, outcome = perf_counter(), Outcome.APPENDED
+        try:
+            return self._append(append)
+        except BaseException as fault:
+            outcome = _outcome(fault)
+            raise
+        finally:
+            self._observer.appended(outcome, len(append.events), perf_counter() - began)
+
+    def _append(self, append: Append) -> Appended:
         ticket = _Ticket(append)
         with self._arrived:
             if len(self._waiting) >= MOST_WAITING:
@@ -134,6 +151,7 @@ class Sequencer:
 
     def _commit(self, group: Sequence[_Ticket]) -> None:
         results: Sequence[Result] = ()
+        began = perf_counter()
         try:
             results = self._appender.append(self._hold(), [ticket.append for ticket in group])
         except BaseException as fault:
@@ -144,13 +162,14 @@ class Sequencer:
                 return
         _Ticket.tell(group, results)
         self._notifier.tell()
+        self._observer.committed(len(group), perf_counter() - began)
 
     def _hold(self) -> Database:
         """A connection that answers: the one that is held, while it does."""
         if self._held is not None and not is_silent(self._held):
             self._let_go()
         if self._held is None:
-            self._held = self._pool.getconn()
+            self._held = self._pool.getconn(min(self._pool.timeout, CONNECTION_SECONDS))
         return self._held
 
     def _let_go(self) -> None:
@@ -165,6 +184,20 @@ class Sequencer:
             # One of them cannot be written: alone it fails alone.
             for ticket in group:
                 self._commit([ticket])
+
+
+def _outcome(fault: BaseException) -> Outcome:
+    for kind, outcome in _OUTCOMES.items():
+        if isinstance(fault, kind):
+            return outcome
+    return Outcome.FAILED
+
+
+_OUTCOMES: Final[dict[type[BaseException], Outcome]] = {
+    IntegrityError: Outcome.CONFLICT,
+    AlreadyAppended: Outcome.REPEATED,
+    Overloaded: Outcome.OVERLOADED,
+}
 
 
 def _was_refused(fault: BaseException) -> bool:

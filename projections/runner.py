@@ -16,7 +16,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from enum import Enum
-from time import monotonic, sleep
+from time import monotonic, perf_counter, sleep
 from typing import Final, Protocol, TypeVar
 
 import psycopg
@@ -27,6 +27,7 @@ from psycopg_pool import PoolTimeout
 from ledger.entry import read_entry
 from ledger.migrations import Pool
 from ledger.notices import connect, listen
+from ledger.observed import UNOBSERVED, Observer
 from ledger.recorder import PostgresRecorder
 from ledger.rows import columns
 from projections.parking import PASSING, Entry, Parked, Parking, Reached, apply_apart, readable
@@ -71,8 +72,15 @@ class _Apply(Protocol):
 class Runner:
     """Keeps projections in step. `start` and `stop` it, or call `catch_up` where no thread is wanted."""
 
-    def __init__(self, pool: Pool, recorder: PostgresRecorder, projections: Sequence[Projection]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        recorder: PostgresRecorder,
+        projections: Sequence[Projection],
+        observer: Observer = UNOBSERVED,
+    ) -> None:
         self.pool = pool
+        self._observer = observer
         self.parking = Parking(pool)
         self._recorder = recorder
         self._projections = {projection.name: projection for projection in projections}
@@ -241,6 +249,7 @@ class Runner:
         return behind is True
 
     def _write(self, database: Database, upto: int | None, apply: _Apply) -> bool:
+        began = perf_counter()
         with database.transaction():
             reached = _lock(database, self.versions)
             if not reached:
@@ -257,6 +266,7 @@ class Runner:
                 "UPDATE projections SET position = greatest(position, %s), moved_at = clock_timestamp() WHERE name = ANY(%s)",
                 [found[-1].position, [name for name in reached if name not in stopped]],
             )
+        self._observer.projected(len(found), found[-1].position, perf_counter() - began)
         for each in parked:
             log.error("an event cannot be applied", projection=each.projection, parked=each.uscc, why=each.why.en)
         return True

@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import IO
 
 from running import wait_until
@@ -14,10 +15,15 @@ from running import wait_until
 class Process:
     """A command of the program, which goes on in a process of its own."""
 
-    def __init__(self, *options: str, environment: dict[str, str]) -> None:
-        command = [sys.executable, "-m", "caseledger.main", *options]
+    def __init__(
+        self,
+        *options: str,
+        environment: dict[str, str],
+        command: Sequence[str] = (sys.executable, "-m", "caseledger.main"),
+        folder: Path | None = None,
+    ) -> None:
         self.process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*command, *options], env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         self.out: list[str] = []
         self.err: list[str] = []
@@ -33,9 +39,9 @@ class Process:
         assert stream
         lines.extend(iter(stream.readline, ""))
 
-    def says(self, pattern: str) -> str:
+    def says(self, pattern: str, seconds: float = 20) -> str:
         """What matches the pattern in its output or errors, as soon as it is there."""
-        wait_until(lambda: bool(re.search(pattern, "".join(self.out + self.err))))
+        wait_until(lambda: bool(re.search(pattern, "".join(self.out + self.err))), seconds)
         found = re.search(pattern, "".join(self.out + self.err))
         assert found
         return found[0]

@@ -29,6 +29,9 @@ from stdnum.cn import uscc
 from api.app import DEFAULT_LIMITS, DEFAULT_REQUEST_LIMITS, create_app
 from api.credentials import Issuer
 from api.limits import RequestLimits
+from api.measures import Measures
+from api.observing import RequestLog, Watch
+from api.readiness import Readiness
 from api.streams import StreamLimits, Streams
 from domain.callers import Caller
 from domain.recorded import Recorded
@@ -172,6 +175,7 @@ class System:
     http: httpx.Client = field(repr=False)
     streams: Streams = field(repr=False)
     credential_keys: CredentialKeys = field(repr=False)
+    readiness: Readiness = field(repr=False)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     callers: dict[str, Caller] = field(default_factory=dict, repr=False)
 
@@ -313,12 +317,13 @@ def running(
         with pool.connection() as database:
             known = "INSERT INTO log_key (verifier) VALUES (%s) ON CONFLICT DO NOTHING"
             database.execute(known, [str(signer.verifier)])
-        recorder, keys = PostgresRecorder(pool, seal=seal, tree=LedgerTree(signer)), Keys(pool)
+        measures, keys = Measures(), Keys(pool)
+        recorder = PostgresRecorder(pool, seal=seal, tree=LedgerTree(signer), observer=measures)
         sealer = Sealer(pool, KeyPlace(Path(), master or new_key().text))
         ledger = Ledger(recorder, sealer, clock=clock)
         ledger.adopt()
         credential_keys = CredentialKeys(pool, Path(folder) / "credential.key")
-        runner, read_log = Runner(pool, recorder, all_projections(ledger.streams)), ReadLog(pool)
+        runner, read_log = Runner(pool, recorder, all_projections(ledger.streams), measures), ReadLog(pool)
         app = create_app(
             ledger=ledger,
             pool=pool,
@@ -327,16 +332,19 @@ def running(
             runner=runner,
             read_log=read_log,
             issuer=Issuer(PUBLIC_URL, credential_keys, Proofs(pool)),
+            migrations=MIGRATIONS,
             witnesses=witnesses,
             limits=limits,
             trust=trust,
             requests=requests,
+            watch=Watch(measures, RequestLog()),
         )
         runner.start()
         try:
             with Server(app) as server, httpx.Client(base_url=server.url, timeout=60) as http:
                 parts = (schema, pool, ledger, runner, clock, keys, signer, sealer)
-                system = System(*parts, server.url, http, app.state.streams, credential_keys)
+                states = app.state.streams, credential_keys, app.state.readiness
+                system = System(*parts, server.url, http, *states)
                 system.hand_out_keys()
                 system.settle()
                 yield system
@@ -378,10 +386,10 @@ def at_once(work: Sequence[Callable[[], Any]]) -> list[Any]:
     return results
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, "it has not come about within 20 seconds"
+        assert time.monotonic() < deadline, f"it has not come about within {seconds:g} seconds"
         time.sleep(0.01)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from api.newest import News, subject_of
+from api.trusted import OTHER
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 """Bytes of all answers that are kept, with the requests that they answer."""
@@ -32,14 +33,16 @@ class AtHead(int):
 class Answer:
     """A kept answer: its bytes around the places where the head is written, and what they rest on."""
 
-    __slots__ = ("_parts", "known", "size", "subjects")
+    __slots__ = ("_parts", "known", "operation", "size", "subjects")
 
-    def __init__(self, body: Mapping[str, Any], known: int, tags: Collection[str]) -> None:
+    def __init__(self, body: Mapping[str, Any], known: int, tags: Collection[str], operation: str = OTHER) -> None:
         self._parts = msgspec.json.encode(_with_places(body)).split(_PLACE)
         self.known = known
         """The last position at which it is known to be true."""
         self.subjects = tuple({subject_of(tag) for tag in tags})
         self.size = sum(map(len, self._parts))
+        self.operation = operation
+        """The name of the trusted document that it answers."""
 
     def content(self) -> bytes:
         parts = self._parts
@@ -64,6 +67,18 @@ class Answers:
 
     def __contains__(self, key: tuple[bytes, Hashable]) -> bool:
         return key in self._kept
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all that is kept."""
+        return self._size
+
+    def operation(self, key: tuple[bytes, Hashable]) -> str:
+        """Which trusted document the kept answer is of."""
+        return self._kept[key].operation
 
     def still(self, key: tuple[bytes, Hashable]) -> bytes | None:
         """The answer's bytes as of the newest that `news` knows; None, and dropped, where that has passed it."""

@@ -84,6 +84,8 @@ class Context:
     """The folds that were read: the head that each knew, and its tags."""
     noted: set[tuple[str, str | None, str | None, bool]] = field(default_factory=set)
     """Reads of this request that are not handed over yet: field, operation, enterprise, whether it is of all."""
+    refusals: list[str] = field(default_factory=list)
+    """The codes of facts that were refused, which the answer says as data."""
     _memo: dict[Hashable, Any] = field(default_factory=dict)
 
     @property

@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.context import Place
 from api.errors import AWAY, INTERNAL, UNAVAILABLE
-from api.streams import LEAVING, Cut, Refused, Session, Streams
+from api.streams import STOPPING, Cut, Refused, Session, Streams
 from domain.text import Language, Text
 
 MEDIA: Final = "text/event-stream"
@@ -99,7 +99,8 @@ class EventStream(Response):
     async def _finish(self, send: Send, cut: Cut | None) -> None:
         """The last words. A client that does not take them is left to the system."""
         last = COMPLETE
-        if cut is LEAVING:
+        if cut is not None and cut.close_code == STOPPING:
+            # Without an event `complete` the client comes again, after its last event's id.
             last = b""
         elif cut is not None:
             error = _said(cut.code, cut.text, self._language)

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
 import anyio.to_thread
@@ -30,6 +31,8 @@ from api.event_stream import MEDIA, EventStream, last_event
 from api.kept import circumstances
 from api.limits import RequestLimits
 from api.media import GRAPHQL_JSON, NO_SNIFFING, PLAIN_JSON, language_of
+from api.observing import Asked, Watch, asked_of
+from api.outage import Outage
 from api.permissions import reach
 from api.rates import Rates
 from api.received import (
@@ -45,7 +48,7 @@ from api.received import (
 from api.replies import failure, media_of, refused, respond, revalidated, unexpected
 from api.schema import SCHEMA
 from api.streams import Refused, Session, Streams
-from api.trusted import params_of, require_trusted
+from api.trusted import name_of, params_of, require_trusted
 from domain.callers import Caller
 from domain.matrix import Reach
 from domain.text import Language, Text
@@ -87,6 +90,8 @@ class GraphQLEndpoint:
     streams: Streams
     limits: RequestLimits
     rates: Rates
+    watch: Watch
+    outage: Outage
     limiter: anyio.CapacityLimiter | None = None
 
     async def __call__(self, request: Request) -> Response:
@@ -97,7 +102,13 @@ class GraphQLEndpoint:
             sent = await body_of(request, self.limits.body) if request.method == "POST" else None
             if MEDIA in request.headers.get("accept", ""):
                 return await self._stream(sent, request, language)
+            if self.outage.is_known:
+                return _unavailable(request, language)
             made = await self._timed(partial(self._execute, sent, request, language))
+            self._notice(codes := asked_of(request.scope).codes)
+            if "TIMED_OUT" in codes and self.outage.is_known:
+                # It waited in vain for what is away.
+                return _unavailable(request, language)
             if made.key and made.answer:
                 self.answers.keep(made.key, made.answer)
         except BadRequest as bad:
@@ -106,6 +117,13 @@ class GraphQLEndpoint:
             # Answered here: what goes on to the server costs the client its connection.
             return unexpected(request, fault)
         return made.reply
+
+    def _notice(self, codes: Sequence[str]) -> None:
+        """What an answer tells of the database: that it is away, or there."""
+        if "UNAVAILABLE" in codes:
+            self.outage.failed()
+        elif "TIMED_OUT" not in codes:
+            self.outage.answered()
 
     async def _in_worker(self, work: Callable[[], T]) -> T:
         if self.limiter is None:
@@ -123,6 +141,9 @@ class GraphQLEndpoint:
 
     def _execute(self, sent: bytes | None, request: Request, language: Language) -> Made:
         media = media_of(request)
+        if self.outage.is_known:
+            # It became known while this one stood in line.
+            return Made(_unavailable(request, language))
         try:
             params, caller, _ = self._admitted(sent, request)
             if self._type_of(params) is GraphQLOperation.SUBSCRIPTION:
@@ -135,10 +156,12 @@ class GraphQLEndpoint:
         except AWAY as fault:
             return Made(_away(request, fault, language))
         reply = respond(request, status, body, media)
+        if context.refusals:
+            asked_of(request.scope).codes = context.refusals
         if not context.marks_head or "data" not in body or "errors" in body or _stale(context):
             return Made(reply)
         key = sent, circumstances(caller, language, media, context.today)
-        return Made(reply, key, _answer_to_keep(body, context))
+        return Made(reply, key, _answer_to_keep(body, context, name_of(params.query)))
 
     def _read_only(self, params: Params, context: Context, request: Request, media: str) -> Response:
         """The reply to a GET. Its position is looked up first: what comes meanwhile makes it older, never newer."""
@@ -152,7 +175,10 @@ class GraphQLEndpoint:
         """What a request asks, who does and by which key, once it may. Raises BadRequest."""
         stated = from_url(request) if sent is None else decoded(sent)
         caller, credential = self._known(request)
+        asked = asked_of(request.scope)
+        asked.by(caller)
         params = self.admitted(stated, caller, request)
+        asked.operation = name_of(params.query)
         self._require_one_operation(params)
         if request.method != "POST" and self._type_of(params) is GraphQLOperation.MUTATION:
             raise _no_mutation()
@@ -212,6 +238,7 @@ class GraphQLEndpoint:
             return _away(request, fault, language)
         if self.streams.is_full or self.streams.is_full_for(caller):
             return respond(request, 503, failure("RETRY_LATER", TOO_MANY_CONNECTIONS, language), PLAIN_JSON)
+        asked_of(request.scope).is_stream = True
         session, place = Session(caller, credential), Place(last_event(request))
         results = self.results(params, session, language, place)
         return EventStream(results, place, session, self.streams, language)
@@ -231,11 +258,15 @@ class GraphQLEndpoint:
                 yield body
 
     async def _single(self, params: Params, context: Context) -> dict[str, Any]:
+        began, asked = perf_counter(), Asked("stream", name_of(params.query), status=200)
+        asked.by(context.caller)
         try:
             self._require_one_operation(params)
             _, body = await self._timed(partial(self._executed, params, context, PLAIN_JSON))
         except BadRequest as bad:
             body = failure(bad.code, bad.text, context.language)
+        asked.codes = [error["extensions"]["code"] for error in body.get("errors", ())] or context.refusals
+        self.watch.answered(asked, perf_counter() - began)
         if "data" not in body:
             raise Refused(body["errors"])
         return body
@@ -284,11 +315,11 @@ class GraphQLEndpoint:
             return False
 
 
-def _answer_to_keep(body: dict[str, Any], context: Context) -> Answer | None:
+def _answer_to_keep(body: dict[str, Any], context: Context, operation: str) -> Answer | None:
     """The answer, where all that it was made from was read at one head."""
     heads = {head for head, _ in context.reads_made}
     tags = [tag for _, read in context.reads_made for tag in read]
-    return Answer(body, heads.pop(), tags) if len(heads) == 1 else None
+    return Answer(body, heads.pop(), tags, operation) if len(heads) == 1 else None
 
 
 def _no_mutation() -> BadRequest:
@@ -357,6 +388,10 @@ def _stale(context: Context) -> dict[str, Any]:
 def _away(request: Request, fault: Exception, language: Language) -> Response:
     code, text = fault_of(fault) or ("UNAVAILABLE", UNAVAILABLE)
     return respond(request, STATUS.get(code, 503), failure(code, text, language), media_of(request))
+
+
+def _unavailable(request: Request, language: Language) -> Response:
+    return respond(request, 503, failure("UNAVAILABLE", UNAVAILABLE, language), media_of(request))
 
 
 def _address(connection: HTTPConnection) -> str:

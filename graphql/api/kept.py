@@ -6,19 +6,25 @@ What is not answered here goes on as it came, so all else, errors too, is said i
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Protocol
+from time import perf_counter
+from typing import Final, Protocol, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import LARGEST_REQUEST, Answers
 from api.media import GRAPHQL_JSON, HEADERS, PLAIN_JSON, SMALLEST_GZIP, encoded, language_of, media_for
 from api.newest import Newest
+from api.observing import Watch, began_at
 from api.rates import Rates
 from domain.callers import Caller
 from domain.text import Language
 
 _KINDS: Final = {media: f"{media}; charset=utf-8".encode() for media in (PLAIN_JSON, GRAPHQL_JSON)}
 _HEADERS: Final = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+_Kept: TypeAlias = tuple[bytes, list[tuple[bytes, bytes]], str, Caller]
+"""An answer's bytes and headers, the trusted document that it is of, and who asked."""
 
 
 class Remembering(Protocol):
@@ -44,22 +50,26 @@ class KeptAnswers:
     rate: int
     """Requests a second of one key; what goes beyond is refused by the endpoint."""
     today: Callable[[], date]
+    watch: Watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != "/graphql" or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
+        began = perf_counter()
         message = await receive()
         kept = await self._kept(scope, message)
         if kept is None:
+            began_at(scope, began)
             await self.app(scope, _again(message, receive), send)
             return
-        content, headers = kept
+        content, headers, operation, caller = kept
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
+        self.watch.answered_from_kept(scope, operation, caller, perf_counter() - began)
 
-    async def _kept(self, scope: Scope, message: Message) -> tuple[bytes, list[tuple[bytes, bytes]]] | None:
-        """The answer that is kept for this request and true at the newest, and its headers."""
+    async def _kept(self, scope: Scope, message: Message) -> _Kept | None:
+        """The answer that is kept for this request and true at the newest."""
         sent = message.get("body", b"")
         if message.get("more_body") or not 0 < len(sent) <= LARGEST_REQUEST:
             return None
@@ -78,7 +88,8 @@ class KeptAnswers:
         content = self.answers.still(key)
         if content is None or self.rates.take(caller.holder, self.rate):
             return None
-        return _dressed(content, media, headers.get(b"accept-encoding", b"").decode("latin-1"))
+        dressed = _dressed(content, media, headers.get(b"accept-encoding", b"").decode("latin-1"))
+        return *dressed, self.answers.operation(key), caller
 
 
 def _dressed(content: bytes, media: str, accepted: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:

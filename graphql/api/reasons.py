@@ -1,6 +1,6 @@
 """Rules that fired and facts that were refused, in the words of the reader's language."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import strawberry
 
@@ -56,7 +56,8 @@ def reasons(fired: Iterable[Fired], info: Info) -> list[Reason]:
     return [reason(each, info.context.language) for each in fired]
 
 
-def record_errors(refusals: Iterable[Refusal], info: Info) -> list[RecordError]:
+def record_errors(refusals: Sequence[Refusal], info: Info) -> list[RecordError]:
+    info.context.refusals += sorted({each.code.value for each in refusals})
     return [
         RecordError(
             code=each.code.value,

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from api.answers import AtHead
 from api.errors import INTERNAL
 from api.media import HEADERS, NO_SNIFFING, PLAIN_JSON, VARY, encoded, language_of, media_for
+from api.observing import asked_of
 from api.received import BadRequest
 from domain.text import Language, Text
 
@@ -30,6 +31,7 @@ def respond(
     request: Request, status: int, body: dict[str, Any], media: str, retry_after: int | None = None
 ) -> Response:
     """A reply that nobody keeps."""
+    asked_of(request.scope).codes = [error["extensions"]["code"] for error in body.get("errors", ())]
     headers = dict(HEADERS)
     if status == 401:
         headers["www-authenticate"] = "Bearer"

@@ -55,9 +55,8 @@ class Cut:
 
 
 REVOKED: Final = Cut(4401, "UNAUTHENTICATED", Text("密钥已失效或已撤销", "Unauthorized: the key is not valid any more"))
-LEAVING: Final = Cut(
-    1012, "UNAVAILABLE", Text("服务器正在重启；请重新连接", "The server is being restarted; connect again")
-)
+STOPPING: Final = 1012
+"""The close code of a server that stops or is being restarted (RFC 6455's registry)."""
 TOO_SLOW: Final = 4503
 """The close code of a client that takes too little: private use, and none that clients take for fatal."""
 
@@ -79,6 +78,11 @@ class Session:
     ending: "asyncio.Future[Cut]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     running: dict[int, Place] = field(default_factory=dict)
     sending_since: float | None = None
+
+    @property
+    def delivered(self) -> int:
+        """The position that its client has all up to, of every subscription that runs; 0 for none."""
+        return min((place.delivered for place in self.running.values()), default=0)
 
     def cut(self, why: Cut) -> None:
         if not self.ending.done():
@@ -119,13 +123,21 @@ class Streams:
     def connections(self) -> int:
         return len(self._sessions)
 
+    @property
+    def subscriptions(self) -> int:
+        return sum(len(each.running) for each in tuple(self._sessions))
+
+    @property
+    def has_ended(self) -> bool:
+        return self._ended
+
     @contextmanager
     def connected(self, session: Session) -> Iterator[Session]:
         """The session is watched while the block lasts."""
         self._loop = asyncio.get_running_loop()
         self._sessions.add(session)
         if self._ended:
-            session.cut(LEAVING)
+            session.cut(leaving(session))
         if self._sweeping is None or self._sweeping.done():
             self._sweeping = asyncio.create_task(self._sweep())
         try:
@@ -142,7 +154,7 @@ class Streams:
 
     def _cut_all(self) -> None:
         for session in self._sessions:
-            session.cut(LEAVING)
+            session.cut(leaving(session))
 
     async def results(
         self, session: Session, context: Context, query: str, variables: dict[str, Any] | None, name: str | None
@@ -185,7 +197,7 @@ class Streams:
             if session.sending_since is None or not session.running:
                 continue
             took = now - session.sending_since
-            place = min(place.delivered for place in session.running.values())
+            place = session.delivered
             behind = self.feeds.position - place
             if took > self.limits.stalled_seconds or (took > BRIEF_SECONDS and behind > self.limits.queue):
                 session.cut(too_slow(place))
@@ -198,6 +210,13 @@ class Streams:
             for session in self._sessions:
                 if session.credential == credential and session.caller != caller:
                     session.cut(REVOKED)
+
+
+def leaving(session: Session) -> Cut:
+    place = session.delivered
+    zh, en = (f"并以 after: {place} 继续", f" and resume with after: {place}") if session.running else ("", "")
+    said = Text(f"服务器正在重启；请重新连接{zh}", f"The server is being restarted; connect again{en}")
+    return Cut(STOPPING, "UNAVAILABLE", said, place if session.running else None)
 
 
 def too_slow(place: int) -> Cut:

@@ -30,9 +30,16 @@ def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-TRUSTED: Final[Mapping[str, str]] = {digest(text): text for text in shipped().values()}
+OTHER: Final = "other"
+"""How a document that does not ship is called where it is measured or logged: its own names may say anything."""
+_NAMES: Final[Mapping[str, str]] = {text: name for name, text in shipped().items()}
+TRUSTED: Final[Mapping[str, str]] = {digest(text): text for text in _NAMES}
 """The text of each operation by its SHA-256."""
-_TEXTS: Final = frozenset(TRUSTED.values())
+
+
+def name_of(query: str) -> str:
+    """The name of a trusted document; OTHER for any other text."""
+    return _NAMES.get(query, OTHER)
 
 
 def params_of(sent: Sent) -> Params:
@@ -51,7 +58,7 @@ def params_of(sent: Sent) -> Params:
 
 def require_trusted(query: str, caller: Caller) -> None:
     """Refuses what is no trusted document to whoever may ask nothing else. Raises BadRequest."""
-    if caller.role in RESTRICTED and query not in _TEXTS:
+    if caller.role in RESTRICTED and query not in _NAMES:
         raise BadRequest(
             403,
             "DOCUMENT_NOT_TRUSTED",

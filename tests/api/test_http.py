@@ -386,7 +386,12 @@ def test_no_refusal_repeats_personal_data_or_a_long_text(shared: System) -> None
 
 def test_the_application_says_whether_it_is_well_and_ready(shared: System) -> None:
     assert shared.http.get("/healthz").json() == {"healthy": True}
-    assert shared.http.get("/readyz").json() == {"ready": True, "head": ADOPTED, "known": ADOPTED}
+    ready = shared.http.get("/readyz").json()
+    assert {name: ready[name] for name in ("ready", "head", "known")} == {
+        "ready": True,
+        "head": ADOPTED,
+        "known": ADOPTED,
+    }
     assert shared.http.get("/nothing").status_code == 404
     assert shared.http.get("/static/../api/http.py").status_code == 404
     assert shared.http.get("/static/%2e%2e/http.py").status_code == 404
@@ -450,7 +455,7 @@ def test_a_database_that_goes_away_is_503_and_nothing_needs_a_restart(own_postgr
         assert_unavailable(system.post(HEAD), "The database is not available at the moment")
         assert_unavailable(system.post(HEAD, key=None, language="zh"), "数据库暂时不可用")
         ready = system.http.get("/readyz")
-        assert (ready.status_code, ready.json()) == (503, {"ready": False, "database": "away"})
+        assert (ready.status_code, ready.json()["checks"]["database"]["ok"]) == (503, False)
         assert system.http.get("/healthz").status_code == 200
 
         own_postgres.start()

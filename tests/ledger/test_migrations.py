@@ -48,10 +48,10 @@ def owner(database: str, schema: str) -> Iterator[Pool]:
 
 
 @pytest.fixture
-def make_migration(tmp_path: Path) -> Callable[[str, str], Migration]:
-    def make(name: str, script: str) -> Migration:
+def make_migration(tmp_path: Path) -> Callable[..., Migration]:
+    def make(name: str, script: str, compatible_from: int | None = None) -> Migration:
         (tmp_path / f"{name}.sql").write_text(script)
-        return Migration(name, (tmp_path / f"{name}.sql",))
+        return Migration(name, (tmp_path / f"{name}.sql",), compatible_from)
 
     return make
 
@@ -80,7 +80,7 @@ def test_a_fresh_schema_gets_every_migration_and_a_migrated_one_none(database: s
 
 
 def test_another_packages_migration_is_added_and_may_grant_and_refuse_changes(
-    database: str, schema: str, make_migration: Callable[[str, str], Migration]
+    database: str, schema: str, make_migration: Callable[..., Migration]
 ) -> None:
     script = f"""
         CREATE TABLE notes (note text);
@@ -100,7 +100,7 @@ def test_another_packages_migration_is_added_and_may_grant_and_refuse_changes(
 
 
 def test_a_migration_that_fails_leaves_nothing_of_itself(
-    database: str, schema: str, make_migration: Callable[[str, str], Migration]
+    database: str, schema: str, make_migration: Callable[..., Migration]
 ) -> None:
     good = make_migration("good", "CREATE TABLE good (x int);")
     bad = make_migration("bad", "CREATE TABLE half (x int); SELECT 1 / 0;")
@@ -113,19 +113,71 @@ def test_a_migration_that_fails_leaves_nothing_of_itself(
 
 
 def test_an_applied_migration_that_was_edited_is_refused(
-    database: str, schema: str, make_migration: Callable[[str, str], Migration]
+    database: str, schema: str, make_migration: Callable[..., Migration]
 ) -> None:
     edited = make_migration(LEDGER_MIGRATIONS[0].name, "SELECT 1;")
     with pytest.raises(MigrationError, match="ledger_0001 was applied with the SHA-256"):
         migrate(database, schema, (edited, *LEDGER_MIGRATIONS[1:]))
 
 
-def test_a_database_of_a_newer_program_is_refused(
-    database: str, schema: str, make_migration: Callable[[str, str], Migration]
+def test_a_database_of_a_newer_program_beside_which_no_other_may_run_is_refused(
+    database: str, schema: str, make_migration: Callable[..., Migration]
 ) -> None:
     migrate(database, schema, (*LEDGER_MIGRATIONS, make_migration("ledger_9999", "SELECT 1;")))
     with pytest.raises(MigrationError, match="does not: ledger_9999"):
         migrate(database, schema, LEDGER_MIGRATIONS)
+
+
+def test_an_older_program_runs_beside_a_newer_one_whose_migrations_say_so(
+    database: str, schema: str, make_migration: Callable[..., Migration]
+) -> None:
+    older = LEDGER_MIGRATIONS
+    added = make_migration("newer_0001", "ALTER TABLE snapshots ADD COLUMN newer int;", compatible_from=len(older))
+    assert migrate(database, schema, (*older, added)) == ["newer_0001"]
+    assert migrate(database, schema, older) == []
+    # And the newer one after it.
+    assert migrate(database, schema, (*older, added)) == []
+
+
+def test_of_several_migrations_the_strictest_says_who_may_run_beside(
+    database: str, schema: str, make_migration: Callable[..., Migration]
+) -> None:
+    level = len(LEDGER_MIGRATIONS)
+    first = make_migration("newer_0001", "SELECT 1;", compatible_from=level)
+    second = make_migration("newer_0002", "SELECT 1;", compatible_from=level + 1)
+    migrate(database, schema, (*LEDGER_MIGRATIONS, first, second))
+    with pytest.raises(MigrationError) as caught:
+        migrate(database, schema, LEDGER_MIGRATIONS)
+    assert str(caught.value) == (
+        "The database knows migrations that this program does not: newer_0001, newer_0002. It was migrated by a newer "
+        f"program, beside which one with at least {level + 1} migrations may run; this one has {level}: run that one or "
+        "a later."
+    )
+    assert migrate(database, schema, (*LEDGER_MIGRATIONS, first)) == []
+
+
+def test_a_program_that_does_not_descend_from_the_older_one_is_refused_and_nothing_is_applied(
+    database: str, schema: str, make_migration: Callable[..., Migration]
+) -> None:
+    theirs = make_migration("theirs_0001", "SELECT 1;", compatible_from=1)
+    ours = make_migration("ours_0001", "CREATE TABLE ours (x int);", compatible_from=1)
+    migrate(database, schema, (*LEDGER_MIGRATIONS, theirs))
+    with pytest.raises(
+        MigrationError, match=r"It lacks ours_0001, so it was migrated by a program that does not descend"
+    ):
+        migrate(database, schema, (*LEDGER_MIGRATIONS, ours))
+    assert "ours" not in tables(database, schema)
+
+
+def test_a_ledger_of_before_migrations_said_who_may_run_beside_them_says_it_from_the_next_start_on(
+    database: str, schema: str, make_migration: Callable[..., Migration]
+) -> None:
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute(f"ALTER TABLE {schema}.migrations DROP COLUMN compatible_from".encode())
+    assert migrate(database, schema, LEDGER_MIGRATIONS) == []
+    added = make_migration("newer_0001", "SELECT 1;", compatible_from=len(LEDGER_MIGRATIONS))
+    migrate(database, schema, (*LEDGER_MIGRATIONS, added))
+    assert migrate(database, schema, LEDGER_MIGRATIONS) == []
 
 
 def test_two_migrations_of_one_name_are_refused(database: str, bare: str) -> None:
@@ -274,7 +326,7 @@ def test_a_pool_without_a_database_fails_in_bounded_time_and_works_once_there_is
             assert conn.execute("SELECT position FROM head").fetchone() == (0,)
 
 
-def test_files_end_their_lines_alike_on_every_system(make_migration: Callable[[str, str], Migration]) -> None:
+def test_files_end_their_lines_alike_on_every_system(make_migration: Callable[..., Migration]) -> None:
     unix = make_migration("a", "SELECT 1;\nSELECT 2;\n").sha256
     file = make_migration("a", "").files[0]
     file.write_bytes(b"SELECT 1;\r\nSELECT 2;\r\n")

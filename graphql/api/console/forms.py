@@ -10,10 +10,9 @@ from re import compile as pattern
 from typing import Any, Final
 
 import msgspec
-from starlette.datastructures import FormData
 
 from api.console.field_words import FIELDS, HELP
-from api.console.visits import text_of
+from api.console.visits import Form, text_of
 from api.console.words import label, named, say
 from domain.identifiers import PROVINCES
 from domain.shape import Field, fields_of
@@ -114,7 +113,7 @@ def missing(cls: type[msgspec.Struct], language: Language, values: Mapping[str, 
     return {path: [say("record.missing", language)] for path in needed}
 
 
-def filled(cls: type[msgspec.Struct], form: FormData, prefix: str = "") -> dict[str, Any]:
+def filled(cls: type[msgspec.Struct], form: Form, prefix: str = "") -> dict[str, Any]:
     """What was filled in, by paths, as the form shows it again."""
     found: dict[str, Any] = {}
     for field in fields_of(cls):
@@ -137,7 +136,7 @@ def sent(cls: type[msgspec.Struct], values: Mapping[str, Any], prefix: str = "")
     return made
 
 
-def _taken(field: Field, path: str, form: FormData) -> Any:
+def _taken(field: Field, path: str, form: Form) -> Any:
     if field.many:
         return _many(field, [str(each) for each in form.getlist(path)])
     value = text_of(form, path)

@@ -11,7 +11,7 @@ from hmac import compare_digest, new
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import FormData
+from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,6 +28,7 @@ MOST_FIELDS: Final = 500
 FORM: Final = "application/x-www-form-urlencoded"
 NO_FORM: Final = Text("表单无法读取；请返回重试", "The form cannot be read; go back and try again")
 
+Form = ImmutableMultiDict[str, str]
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 
@@ -70,7 +71,7 @@ class Visit:
     def is_public(self) -> bool:
         return self.caller.role is Role.PUBLIC
 
-    async def form(self) -> FormData:
+    async def form(self) -> Form:
         """What was sent. Raises Forged where it is not from a page of this session, and BadRequest for what is no form."""
         self.require_same_origin()
         body = await body_of(self.request, LARGEST_FORM, FORM)
@@ -78,7 +79,7 @@ class Visit:
             sent = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
         except ValueError:
             raise BadRequest(400, "BAD_REQUEST", NO_FORM) from None
-        form = FormData(sent)
+        form = Form(sent)
         if self.token and not compare_digest(str(form.get("csrf", "")).encode(), self.csrf.encode()):
             raise Forged
         return form
