@@ -1,18 +1,14 @@
-"""PostgreSQL that dies under a server is started again, and not for ever."""
+"""PostgreSQL that dies under a server is started again, and not for ever. `test_mixed` kills a real one."""
 
-import os
-import signal
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
-import psycopg
 import pytest
 from structlog.testing import capture_logs
 
 from caseledger.postgres import CarriedPostgres, PostgresError
 from caseledger.revival import FIRST_PAUSE, LONGEST_PAUSE, MOST_TRIES, STEADY_SECONDS, Revival, reviving
-from running import wait_until
 
 LOG: Final = Path("postgres.log")
 
@@ -98,26 +94,6 @@ def test_why_it_cannot_be_started_is_logged_and_it_is_tried_again(fault: Excepti
         revival.look()
     assert postgres.tries == 2
     assert [row["why"] for row in logs if row["log_level"] == "error"] == [why, why]
-
-
-def test_a_real_one_that_was_killed_runs_again_with_all_that_it_had(home: Path) -> None:
-    with CarriedPostgres(home) as postgres, reviving(home):
-        with psycopg.connect(postgres.conninfo) as conn:
-            conn.execute("CREATE TABLE kept AS SELECT 1 AS x")
-        killed = postgres.pid
-        assert killed is not None
-        os.kill(killed, signal.SIGKILL)
-        wait_until(lambda: postgres.pid not in (None, killed), 60)
-
-        def found() -> Any:
-            try:
-                with psycopg.connect(postgres.conninfo, connect_timeout=2) as conn:
-                    return conn.execute("SELECT x FROM kept").fetchall()
-            except psycopg.OperationalError:
-                return None
-
-        wait_until(lambda: found() == [(1,)], 60)
-    assert CarriedPostgres(home).pid is None
 
 
 def test_without_a_home_nothing_is_watched() -> None:
