@@ -20,9 +20,10 @@ from zipfile import BadZipFile, ZipFile
 
 from openpyxl.cell.text import Text as CellText
 from openpyxl.reader.excel import ExcelReader
+from openpyxl.styles.stylesheet import apply_stylesheet
 from openpyxl.utils import column_index_from_string, get_column_letter
 from openpyxl.utils.datetime import from_excel
-from openpyxl.worksheet._reader import MERGE_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
+from openpyxl.worksheet._reader import INLINE_STRING, MERGE_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
 from openpyxl.worksheet.merge import MergeCells
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 
@@ -165,28 +166,27 @@ def _other_encoding(line: int, encoding: str) -> Refusal:
 class Sheet:
     """The first visible sheet of a workbook. `merged` is complete when the rows were read."""
 
-    def __init__(self, source: str, workbook: Any) -> None:
-        visible = [each for each in workbook._sheets if getattr(each, "sheet_state", "") == "visible"]
-        sheets = [each for each in visible if hasattr(each, "_get_source")]
-        if not sheets:
+    def __init__(self, source: str, reader: "_Reader") -> None:
+        visible = [part for part in reader.sheets if part.state == "visible"]
+        if not visible:
             raise KeyError("worksheet")
         self._source = source
-        self._book = workbook
-        self._sheet = sheets[0]
-        self.name = str(self._sheet.title)
-        self.others = [str(each.title) for each in workbook._sheets if each is not self._sheet]
+        self._reader = reader
+        self._part = visible[0]
+        self.name = self._part.name
+        self.others = [part.name for part in reader.sheets if part is not self._part]
         self.merged: list[tuple[int, int]] = []
         """The first and the last row of each merged range."""
 
     def rows(self) -> Iterator[Row]:
         """The rows that are not empty. Raises Unreadable."""
-        with _reading(self._source), self._sheet._get_source() as xml:
+        with _reading(self._source), self._reader.archive.open(self._part.path) as xml:
             parser = _Parser(
                 xml,
-                self._sheet._shared_strings,
-                epoch=self._book.epoch,
-                date_formats=self._book._date_formats,
-                timedelta_formats=self._book._timedelta_formats,
+                self._reader.shared_strings,
+                epoch=self._reader.wb.epoch,
+                date_formats=self._reader.wb._date_formats,
+                timedelta_formats=self._reader.wb._timedelta_formats,
             )
             for number, found in parser.parse():
                 parser.row_dimensions.clear()
@@ -220,7 +220,7 @@ class Sheet:
     def _day(self, value: float) -> date | None:
         if not 1 <= value < LAST_SERIAL:
             return None
-        found = from_excel(value, self._book.epoch)
+        found = from_excel(value, self._reader.wb.epoch)
         return found.date() if isinstance(found, datetime) else None
 
 
@@ -248,14 +248,20 @@ class _Parser(WorkSheetParser):  # type: ignore[misc]  # the library has no type
                 self.merged_cells = MergeCells.from_tree(element)
 
     def parse_cell(self, element: Any) -> dict[str, Any]:
-        place = element.get("r")
-        if element.get("t") != "s" or place is None or len(element) != 1 or element[0].tag != VALUE_TAG:
+        place, only = element.get("r"), element[0] if len(element) == 1 else None
+        if place is None or only is None:
+            return dict(super().parse_cell(element))
+        if element.get("t") == "s" and only.tag == VALUE_TAG:
+            value = self.shared_strings[int(only.text)]
+        elif only.tag == INLINE_STRING and len(only) == 1 and only[0].tag == _TEXT:
+            value = only[0].text or ""
+        else:
             return dict(super().parse_cell(element))
         self.col_counter = _column(place.rstrip("0123456789"))
-        value = self.shared_strings[int(element[0].text)]
         return {"row": self.row_counter, "column": self.col_counter, "value": value, "data_type": "s"}
 
 
+_TEXT: Final = f"{{{SHEET_MAIN_NS}}}t"
 _column = cache(column_index_from_string)
 
 
@@ -291,7 +297,7 @@ def sheet_of(source: Source) -> Iterator[Sheet]:
             file.seek(0)
             reader = _Reader(file, spool)
             reader.read()
-            sheet = Sheet(source.name, reader.wb)
+            sheet = Sheet(source.name, reader)
         yield sheet
 
 
@@ -312,12 +318,30 @@ def _reading(name: str) -> Iterator[None]:
         ) from None
 
 
+class _Part(NamedTuple):
+    name: str
+    state: str
+    path: str
+
+
 class _Reader(ExcelReader):  # type: ignore[misc]  # the library has no types
-    """Keeps the workbook's texts in a file: the library keeps them in memory, and most of a workbook is texts."""
+    """Reads what a workbook says of its sheets, and keeps its texts in a file: the library reads each sheet once to measure it,
+    and keeps the texts, which are most of a workbook, in memory."""
 
     def __init__(self, file: IO[bytes], spool: IO[bytes]) -> None:
         super().__init__(file, read_only=True, keep_links=False)
         self._spool = spool
+
+    def read(self) -> None:
+        self.read_manifest()
+        self.read_strings()
+        self.read_workbook()
+        apply_stylesheet(self.archive, self.wb)
+        self.sheets = [
+            _Part(str(sheet.name), str(sheet.state), rel.target)
+            for sheet, rel in self.parser.find_sheets()
+            if rel.target in self.valid_files and "chartsheet" not in rel.Type
+        ]
 
     def read_strings(self) -> None:
         found = self.package.find(SHARED_STRINGS)
@@ -347,6 +371,6 @@ def _texts(xml: IO[bytes]) -> Iterator[str]:
     for event, node in _elements(xml, "start", "end"):
         root = node if root is None else root
         if event == "end" and node.tag == f"{{{SHEET_MAIN_NS}}}si":
-            is_plain = len(node) == 1 and node[0].tag == f"{{{SHEET_MAIN_NS}}}t"
+            is_plain = len(node) == 1 and node[0].tag == _TEXT
             yield node[0].text or "" if is_plain else str(CellText.from_tree(node).content)
             root.clear()
