@@ -128,7 +128,8 @@ def test_each_page_is_walked_without_a_complaint_and_is_open_to_all(
 def keep_picture(page: Page, who: str, language: str, path: str) -> None:
     """Keeps how the page looks in the folder CASELEDGER_SCREENSHOTS, if that is set: docs/console holds them."""
     if (folder := os.environ.get("CASELEDGER_SCREENSHOTS")) and (who in ("miit", "public") or language == "zh"):
-        named = re.sub(r"\W+", "-", path.lower()).strip("-") or "search"
+        parts = [part for part in path.lower().partition("?")[0].split("/") if part.replace("-", "").isalpha()]
+        named = "-".join(parts) or "search"
         page.screenshot(path=Path(folder) / f"{named}-{who}-{language}.png")
 
 
