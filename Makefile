@@ -11,9 +11,9 @@ INSTALLED := $(VENV)/installed
 run: $(INSTALLED)
 	@exec $(BIN)/caseledger serve
 
-# A worker a core; whoever has nothing left takes tests from the others, since some files are long.
+# Two workers a core, since many tests wait for processes; whoever has nothing left takes tests from the others.
 test: $(INSTALLED)
-	$(BIN)/pytest -q -n auto --dist worksteal
+	$(BIN)/pytest -q -n $$($(BIN)/python -c 'import os; print(2 * os.cpu_count())') --dist worksteal
 
 # Every write step killed before and after, then random faults: TORTURE_SECONDS of them (600), as TORTURE_SEED draws them.
 torture: $(INSTALLED)

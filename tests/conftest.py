@@ -1,6 +1,7 @@
 """The real PostgreSQL of the tests: one for all tests and workers, a schema of its own for each test."""
 
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 
 from caseledger.postgres import CarriedPostgres
@@ -18,6 +20,17 @@ from ledger.migrations import LEDGER_MIGRATIONS, Migration, Pool, migrate, open_
 from ledger.recorder import PostgresRecorder
 
 _numbers = count(1)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Commands that run in this process configure what is logged, and to where, for the tests after them too."""
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,7 @@ async () => {
   return found.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ")}`);
 }
 """
+SHOWN: Final = Path(__file__).parents[2] / "docs" / "console" / "README.md"
 MOST_BYTES: Final = 500_000
 """Over the wire, of a page that is visited for the first time (charts come later)."""
 
@@ -125,11 +126,11 @@ def test_each_page_is_walked_without_a_complaint_and_is_open_to_all(
 
 
 def keep_picture(page: Page, who: str, language: str, path: str) -> None:
-    """Keeps how the page looks in the folder CASELEDGER_SCREENSHOTS, if that is set: docs/console holds them."""
-    if (folder := os.environ.get("CASELEDGER_SCREENSHOTS")) and (who in ("miit", "public") or language == "zh"):
-        parts = [part for part in path.lower().partition("?")[0].split("/") if part.replace("-", "").isalpha()]
-        named = "-".join(parts) or "search"
-        page.screenshot(path=Path(folder) / f"{named}-{who}-{language}.png")
+    """Keeps how the page looks in the folder CASELEDGER_SCREENSHOTS, if that is set and docs/console/README.md shows it."""
+    parts = [part for part in path.lower().partition("?")[0].split("/") if part.replace("-", "").isalpha()]
+    name = f"{'-'.join(parts) or 'search'}-{who}-{language}.png"
+    if (folder := os.environ.get("CASELEDGER_SCREENSHOTS")) and f"({name})" in SHOWN.read_text(encoding="utf-8"):
+        page.screenshot(path=Path(folder) / name)
 
 
 def test_a_search_follows_the_typing_and_the_keys(life: System, page: Page) -> None:

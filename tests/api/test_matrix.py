@@ -554,7 +554,7 @@ def test_public_and_intake_ask_the_published_lists_and_draws_the_rulebooks_and_t
 def test_carriers_see_names_and_credit_of_all_and_else_their_own() -> None:
     assert names("Enterprise", Role.CARRIER, Reach.ALL) == {"id", "uscc", "name", "province", "credit"}
     assert names("Enterprise", Role.CARRIER, Reach.OWN) == {"numbers", "accesses"}
-    assert names("Ledger", Role.CARRIER, Reach.NONE) == {"events", "event"}
+    assert names("Ledger", Role.CARRIER, Reach.NONE) == {"events", "event", "recordedLately", "readModels"}
     assert names("Subscription", Role.CARRIER, Reach.ALL) == {"creditChanges"}
 
 

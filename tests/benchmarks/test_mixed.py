@@ -18,7 +18,6 @@ def test_no_request_and_no_record_is_lost_when_postgresql_is_killed_under_load()
     assert (figures["errors"], figures["outage_errors"], figures["lost"], figures["twice"]) == (0, 0, 0, 0)
     assert figures["requests"] >= 250
     assert figures["acknowledged"] > 10
-    assert figures["refused"] > 0
     assert figures["verified"] is True
     assert msgspec.json.encode(figures)
 

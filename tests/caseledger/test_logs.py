@@ -4,7 +4,6 @@ import json
 import logging
 import socket as sockets
 import threading
-from collections.abc import Iterator
 from typing import Any, Final
 
 import httpx
@@ -29,17 +28,6 @@ SECRET: Final = "hunter2secret"
 NEVER: Final = (PHONE, NAME, LATIN, SECRET, "%E5%BC%A0", "\\u5f20\\u4e09", "clk_")
 """What no output may hold, in any writing; the tests add the keys themselves."""
 QUERY: Final = f'query {LATIN} {{ enterprises(search: "{NAME}{PHONE}") {{ totalCount }} }}'
-
-
-@pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
-    """Whatever is logged after a test must not go to what the test captured."""
-    before, root = structlog.get_config(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.configure(**before)
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def everything(process: Process, settings: Settings) -> str:

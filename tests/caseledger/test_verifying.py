@@ -90,7 +90,7 @@ def test_a_checkpoint_of_another_ledger_is_refused(placed: Ran, evidence: Path, 
         (["export", "--out", "out"], "out exists already"),
         (
             ["export", "--out", "x", "--format", "yaml"],
-            "--format is one of jsonl, cloudevents, evidence, draw; got yaml",
+            "--format is one of jsonl, cloudevents, ocel-sqlite, ocel-json, parquet, evidence, draw; got yaml",
         ),
         (["export", "--out", "no/such/place"], "cannot be written"),
         (["export", "--out", "x", "--after", "-1"], "should be greater than or equal to 0"),
