@@ -91,7 +91,7 @@ _FIELDS: Final[Mapping[str, Mapping[Row, str]]] = {
     "Read": {AUDITORS: "readAt role reader field operation uscc everyEnterprise"},
     **_connection("Read", AUDITORS),
     "Ledger": {
-        EVERYONE: "head checkpoint consistencyProof",
+        EVERYONE: "head headOn checkpoint consistencyProof",
         PUBLISHED: "receipt",
         INSIDERS: "events event recordedLately readModels",
     },

@@ -11,7 +11,7 @@ from api.event_types import LedgerEvent, events_of
 from api.evidence import Checkpoint, Receipt
 from api.fields import field
 from api.noted import note
-from api.scalars import USCC, Position
+from api.scalars import USCC, Date, Position
 from api.seen import may_see_event, without_unseen
 from api.standing_types import ReadModel
 from projections.reads import Known
@@ -64,6 +64,10 @@ class Ledger:
         if not may_see_event(info, place):
             raise forbidden("Ledger.receipt")
         return evidence.receipt(info, place, under)
+
+    @field("The last position that was recorded by the end of a legal date; 0 before the first event.")
+    def head_on(self, info: Info, date: Date) -> Position:
+        return Position(standing_types.head_on(info, date))
 
     @field("How many events were recorded in the last hours.")
     def recorded_lately(self, info: Info, hours: int = 24) -> int:

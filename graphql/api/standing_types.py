@@ -1,13 +1,15 @@
 """How the ledger stands: how far each read model is, how many events come, and who holds a key."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Final, Self
 
 import strawberry
 
+from api import arguments
 from api.context import Info
 from api.errors import invalid
 from api.scalars import DateTime, Position
+from domain.identifiers import SHANGHAI
 from ledger.keys import KeyInfo
 
 MOST_HOURS: Final = 366 * 24
@@ -74,6 +76,14 @@ def recorded_lately(info: Info, hours: int) -> int:
         raise invalid("hours", f"应为 1 至 {MOST_HOURS}，收到 {hours}", f"this is 1 to {MOST_HOURS}; got {hours}")
     head = info.context.once("head", info.context.ledger.recorder.head)
     return head - info.context.reads.last_before(info.context.now - timedelta(hours=hours), head)
+
+
+def head_on(info: Info, on: object) -> int:
+    """The last position that was recorded by the end of a legal date."""
+    day = arguments.day(on, "date")
+    assert day, "the schema demands it"
+    head = info.context.once("head", info.context.ledger.recorder.head)
+    return info.context.reads.last_before(datetime.combine(day + timedelta(days=1), time(), SHANGHAI), head)
 
 
 def keys(info: Info) -> list[ApiKey]:

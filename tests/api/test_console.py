@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import pytest
 
 from browsing import Visitor
 from domain.events import RECORDABLE
+from domain.identifiers import legal_date_of
 from domain.matrix import EVENTS, Reach
 from domain.requests import REQUESTS
 from given import (
@@ -26,6 +28,7 @@ from given import (
     renamed,
     resolved,
 )
+from projections.reads import Reads
 from running import HOLDERS, System, code, started
 
 HOSTILE: Final = "<script>alert(1)</script>{{ 7 * 7 }}\"' onload='x'"
@@ -250,6 +253,37 @@ def test_the_page_of_an_enterprise_follows_its_date_and_position(system: System)
     assert visitor.get(f"/enterprises/{A}?knownAt={system.head + 5}").status_code == 409
     assert visitor.get(f"/enterprises/{A}?asOf=yesterday").status_code == 400
     assert visitor.get(f"/enterprises/{code(77)}").status_code == 404
+
+
+def test_what_was_known_by_a_date_is_what_was_recorded_by_its_end(system: System) -> None:
+    # The database says when something is recorded, so here all is recorded today.
+    system.known(registered(name="旧名"))
+    visitor, recorded = Visitor(system, "miit"), system.log()[-1].recorded_at
+    today = legal_date_of(recorded)
+    assert "旧名" in visitor.page(f"/enterprises/{A}?knownOn={today}")
+    assert visitor.get(f"/enterprises/{A}?knownOn={today - timedelta(days=1)}").status_code == 404
+    assert visitor.get(f"/enterprises/{A}?knownOn=soon").status_code == 400
+    reads = Reads(system.pool)
+    for event in system.log():
+        assert reads.last_before(event.recorded_at, system.head) < event.position
+        assert reads.last_before(event.recorded_at + timedelta(microseconds=1), system.head) >= event.position
+    assert reads.last_before(recorded, 0) == 0
+
+
+def test_an_enterprise_that_stands_still_is_named_and_hides_no_other(system: System) -> None:
+    system.known(registered(name="甲"), registered(uscc=B, name="乙"))
+    with system.pool.connection() as database:
+        database.execute("INSERT INTO parked VALUES ('register', %s, 7, 'EnterpriseRenamed', 'LookupError')", [A])
+    visitor = Visitor(system, "miit")
+    answer = visitor.get(f"/enterprises/{A}")
+    assert (answer.status_code, "停在较早的位置" in answer.text, "位置 7" in answer.text) == (409, True, True)
+    assert "乙" in visitor.page(f"/enterprises/{B}")
+    work = visitor.page("/work")
+    assert "1 家企业的数据停在较早的位置" in work
+    assert f"/enterprises/{A}" in work
+    found = visitor.page("/")
+    assert "乙" in found
+    assert f"/enterprises/{A}" in found
 
 
 @pytest.mark.parametrize("gate", REQUESTS)

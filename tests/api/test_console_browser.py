@@ -162,6 +162,21 @@ def test_everything_on_an_enterprises_page_follows_what_was_known(life: System, 
     assert "knownAt=121" in page.url
 
 
+def test_the_sliders_and_the_fields_beside_them_say_the_same(life: System, page: Page) -> None:
+    seen = Seen(page)
+    sign_in(page, life, "miit")
+    page.goto(f"{life.url}/enterprises/{FIRM}")
+    slider = page.locator("[data-days-for=asOf]")
+    begins = str(slider.get_attribute("data-begins"))
+    slider.fill("0")
+    expect(page.locator(".notice")).to_contain_text(begins)
+    expect(page.locator("#asOf")).to_have_value(begins)
+    page.locator("[data-for=knownAt]").fill("121")
+    expect(page.locator(".notice")).to_contain_text("位置 121")
+    expect(page.locator("#knownAt")).to_have_value("121")
+    assert seen.complaints == []
+
+
 def test_a_decision_is_verified_in_the_browser_and_no_other_key_or_entry_is(life: System, page: Page) -> None:
     seen = Seen(page)
     sign_in(page, life, "auditor")

@@ -256,6 +256,7 @@ ARGUMENTS: Final = {
     "Query.drawPool": '(authority: "MIIT")',
     "Enterprise.complaintCounts": '(from: "2019-01-01", to: "2027-01-01")',
     "Ledger.event": "(position: REGISTERED)",
+    "Ledger.headOn": '(date: "2026-05-31")',
     "Ledger.receipt": "(position: PUBLISHED)",
     "Ledger.consistencyProof": "(from: 1, to: 2)",
 }

@@ -48,10 +48,11 @@ async def ask(
     name: str,
     variables: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The data that a shipped operation is answered. Raises NotAnswered, BadRequest, and what a lost database raises."""
+    """The data that a shipped operation is answered, and under `stale` which enterprises stand still. Raises NotAnswered, BadRequest, and what a lost database raises."""
     sent = Sent(query=OPERATIONS[name], variables=dict(variables))
     body = await endpoint.answered(sent, caller, language, request)
     if errors := body.get("errors"):
         raise NotAnswered(errors[0]["extensions"]["code"], errors[0]["message"])
     data: dict[str, Any] = body["data"]
-    return data
+    # Who stands still comes beside the data.
+    return {**data, "stale": body.get("extensions", {}).get("stale")}

@@ -28,6 +28,8 @@ AREAS: Final = tuple(area for area in Area if area is not Area.LEDGER)
 
 async def file(visit: Visit) -> Response:
     at = _moment(visit)
+    if known_on := text_of(visit.request.query_params, "knownOn"):
+        at["knownAt"] = (await visit.ask("headOn", date=known_on))["ledger"]["headOn"]
     uscc, inside = visit.request.path_params["uscc"], visit.may("Enterprise.history")
     data = await visit.ask("enterprisePage", uscc=uscc, inside=inside, **at)
     found = data["enterprise"]
@@ -47,6 +49,8 @@ async def file(visit: Visit) -> Response:
         as_of=found["credit"]["asOf"],
         known_at=found["credit"]["knownAt"],
         then=at != NOW,
+        begins=_begin_of(found),
+        today=visit.today.isoformat(),
     )
 
 
@@ -104,6 +108,13 @@ async def _history(visit: Visit, uscc: str, at: dict[str, Any], part: Part = WHO
         raise NotAnswered("NOT_FOUND", "")
     found: dict[str, Any] = data["enterprise"]["history"]
     return found
+
+
+def _begin_of(found: dict[str, Any]) -> str:
+    """The first day that anything is known of, for the slider of dates."""
+    days = [span["from"] for span in found["credit"]["timeline"] if span["from"]]
+    days += [month["month"] for month in found.get("activity", ())]
+    return min(days, default=found["credit"]["asOf"])
 
 
 def _life(visit: Visit, found: dict[str, Any]) -> dict[str, Any]:

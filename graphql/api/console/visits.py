@@ -6,6 +6,7 @@ a token that only pages of this session hold (`csrf`), from this very origin.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from hmac import compare_digest, new
 from typing import Any, Final
@@ -17,6 +18,7 @@ from starlette.responses import Response
 
 from api.received import BadRequest, body_of
 from domain.callers import Caller, Role
+from domain.identifiers import legal_date_of
 from domain.matrix import FIELDS, Reach
 from domain.text import Language, Text
 
@@ -59,6 +61,10 @@ class Visit:
     def is_part(self) -> bool:
         """Whether a part of a page is asked for, to be put into the one that is there."""
         return "hx-request" in self.request.headers and "hx-history-restore-request" not in self.request.headers
+
+    @property
+    def today(self) -> date:
+        return legal_date_of(datetime.now(UTC))
 
     def said(self, text: Text) -> str:
         return text.said_in(self.language)

@@ -229,6 +229,7 @@ SENTENCES: Final[Mapping[str, Text]] = {
     "status": Text("信用状态", "Credit status"),
     "as of": Text("截至日期", "As of"),
     "known at": Text("已知至位置", "As known at"),
+    "known on": Text("已知至日期", "As known on"),
     "known at.help": Text(
         "账本位置 0–{head}；看当时已知的情况", "A position of the ledger, 0–{head}: what was known then"
     ),
@@ -347,6 +348,7 @@ _OTHERS: Final = {
     "DISHONESTY": Text("失信名单", "Dishonesty list"),
     "INBOUND": Text("呼入", "Inbound"),
     "INBOUND_AND_OUTBOUND": Text("呼入呼出", "Inbound and outbound"),
+    "STALE": Text("暂不能答", "Stands still"),
     "OPEN": Text("未到期", "Open"),
     "OVERDUE": Text("逾期", "Overdue"),
     "MET": Text("已履行", "Met"),

@@ -23,6 +23,7 @@ async def work_list(visit: Visit) -> Response:
         open=open_["obligations"],
         findings=findings["findings"],
         after=after,
+        stale=findings["stale"],
     )
 
 

@@ -26,11 +26,25 @@
     }
   });
 
-  // A slider and its number say the same.
+  // A slider and its field say the same; one of dates counts the days from its begin on.
+  const DAY = 86400000;
+  const dayOf = (text) => Date.parse(`${text}T00:00:00Z`) / DAY;
   document.addEventListener("input", (event) => {
-    const paired = event.target.dataset && event.target.dataset.for;
-    if (paired) document.getElementById(paired).value = event.target.value;
+    const { for: number, daysFor, begins } = event.target.dataset || {};
+    if (number) document.getElementById(number).value = event.target.value;
+    if (daysFor) {
+      const day = new Date((dayOf(begins) + Number(event.target.value)) * DAY);
+      document.getElementById(daysFor).value = day.toISOString().slice(0, 10);
+    }
+    // A position that is chosen takes the place of a date, and the other way round.
+    if (number === "knownAt" || event.target.id === "knownAt") document.getElementById("knownOn").value = "";
   });
+
+  function slideDays(slider) {
+    const { daysFor, begins, ends } = slider.dataset;
+    slider.max = Math.max(1, dayOf(ends) - dayOf(begins));
+    slider.value = dayOf(document.getElementById(daysFor).value) - dayOf(begins);
+  }
 
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-print]")) window.print();
@@ -175,6 +189,7 @@
     if (file) remember(file);
     const recent = within.querySelector("#recent");
     if (recent) showRecent(recent);
+    all("[data-days-for]", within).forEach(slideDays);
     const life = within.querySelector("#life");
     if (life) draw(life);
   }
