@@ -175,6 +175,9 @@ def test_the_sliders_and_the_fields_beside_them_say_the_same(life: System, page:
     expect(page.locator(".notice")).to_contain_text("位置 121")
     expect(page.locator("#knownAt")).to_have_value("121")
     assert seen.complaints == []
+    # Of a day before it was registered there is nothing to show, and that is said.
+    page.locator("#asOf").fill("2018-01-01")
+    expect(page.locator("main h1")).to_have_text("无法显示")
 
 
 def test_a_decision_is_verified_in_the_browser_and_no_other_key_or_entry_is(life: System, page: Page) -> None:

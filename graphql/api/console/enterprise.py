@@ -111,9 +111,8 @@ async def _history(visit: Visit, uscc: str, at: dict[str, Any], part: Part = WHO
 
 
 def _begin_of(found: dict[str, Any]) -> str:
-    """The first day that anything is known of, for the slider of dates."""
+    """The first day that the enterprise is known on, for the slider of dates."""
     days = [span["from"] for span in found["credit"]["timeline"] if span["from"]]
-    days += [month["month"] for month in found.get("activity", ())]
     return min(days, default=found["credit"]["asOf"])
 
 

@@ -194,6 +194,8 @@
     if (life) draw(life);
   }
 
+  // What is refused has a page of its own, which says why.
+  document.addEventListener("htmx:responseError", (event) => location.assign(event.detail.pathInfo.finalRequestPath));
   document.addEventListener("DOMContentLoaded", () => begin(document));
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.elt.id === "file" || event.detail.target.id === "file") begin(document);
