@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 import structlog
+from playwright.sync_api import Browser, Page
 
+from browsing import chromium, opened
 from caseledger.postgres import CarriedPostgres
 from running import System, started
 
@@ -34,3 +36,15 @@ def own_postgres(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Carrie
     monkeypatch.setattr("ledger.migrations.CHECKOUT_SECONDS", 1)
     with CarriedPostgres(home) as postgres:
         yield postgres
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as launched:
+        yield launched
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with opened(browser) as page:
+        yield page

@@ -1,15 +1,13 @@
 """GraphQL over HTTP as its reference auditor sees it: every audit of the npm package graphql-http, on a real server."""
 
 import json
-import os
-import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from npm import installed
 from running import System
 
 PACKAGES: Final = ("graphql-http@1.23.1", "graphql@16.15.0")
@@ -27,24 +25,8 @@ console.log(JSON.stringify(found))
 
 @pytest.fixture(scope="module")
 def auditor() -> Path:
-    """A folder in which the auditor is installed, kept from run to run."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("there is no node or no npm: install Node.js 20 or later")
-    name = f"caseledger-npm-{os.getuid()}-{'-'.join(PACKAGES).replace('@', '-')}"
-    folder = Path(tempfile.gettempdir(), name)
-    if not folder.exists():
-        made = Path(tempfile.mkdtemp(prefix=f"{name}-"))
-        (made / "package.json").write_text('{"private": true}')
-        install = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--ignore-scripts", "--fetch-retries=0"]
-        if subprocess.run([*install, *PACKAGES], cwd=made, capture_output=True, check=False).returncode:
-            shutil.rmtree(made)
-            pytest.skip("npm could not install its packages: look at npm's network")
-        try:
-            # Whole or not at all, for whoever looks at the same time.
-            made.rename(folder)
-        except OSError:
-            shutil.rmtree(made)
-    return folder
+    """A folder in which the auditor is installed."""
+    return installed(*PACKAGES)
 
 
 def test_every_audit_of_graphql_over_http_is_ok(shared: System, auditor: Path) -> None:

@@ -2,18 +2,16 @@
 
 import base64
 import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from browsing import NEEDS_CHROMIUM, Seen, chromium, opened
+from browsing import NEEDS_CHROMIUM, Seen
 from caseledger.demo import tell
+from npm import installed
 from running import System, started
 
 pytestmark = NEEDS_CHROMIUM
@@ -50,44 +48,9 @@ def life(database: str) -> Iterator[System]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as launched:
-        yield launched
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    with opened(browser) as page:
-        yield page
-
-
-@pytest.fixture(scope="module")
 def axe() -> str:
-    """The accessibility checker, from npm, kept from run to run."""
-    if not shutil.which("npm"):
-        pytest.skip("there is no npm: install Node.js 20 or later")
-    folder = Path(tempfile.gettempdir(), f"caseledger-npm-{os.getuid()}-{AXE.replace('@', '-')}")
-    if not folder.exists():
-        made = Path(tempfile.mkdtemp(prefix=f"{folder.name}-"))
-        (made / "package.json").write_text('{"private": true}')
-        install = [
-            "npm",
-            "install",
-            "--no-audit",
-            "--no-fund",
-            "--silent",
-            "--ignore-scripts",
-            "--fetch-retries=0",
-            AXE,
-        ]
-        if subprocess.run(install, cwd=made, capture_output=True, check=False).returncode:
-            shutil.rmtree(made)
-            pytest.skip("npm could not install axe-core: look at npm's network")
-        try:
-            made.rename(folder)
-        except OSError:
-            shutil.rmtree(made)
-    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    """The accessibility checker's script."""
+    return (installed(AXE) / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 def sign_in(page: Page, system: System, who: str, language: str = "zh") -> None:

@@ -1,29 +1,15 @@
 """GraphiQL opens in a browser and works, and nothing it does leaves the machine."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from browsing import NEEDS_CHROMIUM, Seen, chromium, opened
+from browsing import NEEDS_CHROMIUM, Seen
 from given import A, registered
 from running import System
 
 pytestmark = NEEDS_CHROMIUM
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as launched:
-        yield launched
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    with opened(browser) as page:
-        yield page
 
 
 def write(page: Page, editor: str, text: str) -> None:

@@ -112,8 +112,8 @@ async def _history(visit: Visit, uscc: str, at: dict[str, Any], part: Part = WHO
 
 def _begin_of(found: dict[str, Any]) -> str:
     """The first day that the enterprise is known on, for the slider of dates."""
-    days = [span["from"] for span in found["credit"]["timeline"] if span["from"]]
-    return min(days, default=found["credit"]["asOf"])
+    days: list[str] = [span["from"] for span in found["credit"]["timeline"] if span["from"]]
+    return min(days, default=str(found["credit"]["asOf"]))
 
 
 def _life(visit: Visit, found: dict[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,15 @@ async def home(visit: Visit) -> Response:
     wanted, status = text_of(asked, "q"), text_of(asked, "status")
     after = text_of(asked, "after")
     found = await _found(visit, {"search": wanted, "status": status, "after": after})
-    shown = {"q": wanted or "", "chosen": status or "", "found": found, "after": after}
-    return page(visit, "found.html" if visit.is_part else "search.html", statuses=list(CreditStatus), **shown)
+    return page(
+        visit,
+        "found.html" if visit.is_part else "search.html",
+        statuses=list(CreditStatus),
+        q=wanted or "",
+        chosen=status or "",
+        found=found,
+        after=after,
+    )
 
 
 async def _found(visit: Visit, wanted: dict[str, Any]) -> dict[str, Any]:
