@@ -22,6 +22,11 @@ from ledger.recorder import PostgresRecorder
 _numbers = count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests begin first, so that none is left over when all workers but one are done."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def _logs_as_before() -> Iterator[None]:
     """Commands that run in this process configure what is logged, and to where, for the tests after them too."""

@@ -40,6 +40,7 @@ def place(tmp_path: Path, home: Path) -> Iterator[tuple[Path, dict[str, str], in
     yield tmp_path, environment, port
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_readme_print_what_it_shows(place: tuple[Path, dict[str, str], int]) -> None:
     folder, environment, port = place
     subprocess.run(["caseledger", "demo"], cwd=folder, env=environment, check=True, capture_output=True, timeout=120)

@@ -548,7 +548,7 @@ def test_public_and_intake_ask_the_published_lists_and_draws_the_rulebooks_and_t
     for role in (Role.PUBLIC, Role.INTAKE):
         assert names("Query", role, Reach.ALL) == {"listEntries", "penalties", "rulebooks", "ledger"}
         assert names("Query", role, Reach.OWN) == {"draw", "draws"}
-        assert names("Ledger", role, Reach.ALL) == {"head", "checkpoint", "consistencyProof"}
+        assert names("Ledger", role, Reach.ALL) == {"head", "headOn", "checkpoint", "consistencyProof"}
         assert names("Ledger", role, Reach.OWN) == {"receipt"}
 
 
