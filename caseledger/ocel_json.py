@@ -33,7 +33,7 @@ def write_ocel_json(log: Path, out: BinaryIO, progress: Callable[[int], None] = 
 
 
 def _types(database: sqlite3.Connection, kind: str) -> dict[str, Columns]:
-    names = database.execute(f"SELECT ocel_type FROM {kind}_map_type ORDER BY rowid").fetchall()  # noqa: S608
+    names = database.execute(f"SELECT ocel_type FROM {kind}_map_type ORDER BY rowid").fetchall()  # noqa: S608  # names of tables are the program's own
     return {name: _columns(database, f"{kind}_{name}") for (name,) in names}
 
 
@@ -66,7 +66,7 @@ def _array(
 
 def _events(database: sqlite3.Connection, types: Mapping[str, Columns]) -> Iterator[Mapping[str, Any]]:
     """The events in their order: each type's rows are in it too, so that a cursor a type goes along."""
-    rows = {name: database.execute(f'SELECT * FROM "event_{name}" ORDER BY rowid') for name in types}  # noqa: S608
+    rows = {name: database.execute(f'SELECT * FROM "event_{name}" ORDER BY rowid') for name in types}  # noqa: S608  # names of tables are the program's own
     for id_, name in database.execute("SELECT ocel_id, ocel_type FROM event ORDER BY rowid"):
         _, time, *values = next(rows[name])
         yield {
@@ -84,7 +84,7 @@ def _events(database: sqlite3.Connection, types: Mapping[str, Columns]) -> Itera
 
 def _objects(database: sqlite3.Connection, types: Mapping[str, Columns]) -> Iterator[Mapping[str, Any]]:
     for id_, name in database.execute("SELECT ocel_id, ocel_type FROM object ORDER BY rowid"):
-        statement = f'SELECT * FROM "object_{name}" WHERE ocel_id = ? ORDER BY ocel_time'  # noqa: S608
+        statement = f'SELECT * FROM "object_{name}" WHERE ocel_id = ? ORDER BY ocel_time'  # noqa: S608  # names of tables are the program's own
         yield {
             "id": id_,
             "type": name,

@@ -114,7 +114,7 @@ class Curve(NamedTuple):
 def graph_of(database: sqlite3.Connection) -> Graph:
     """The directly-follows graph of the objects that have a lane."""
     types = [name.replace('"', '""') for (name,) in database.execute("SELECT ocel_type_map FROM event_map_type")]
-    times = " UNION ALL ".join(f'SELECT ocel_id, ocel_time FROM "event_{name}"' for name in types)  # noqa: S608
+    times = " UNION ALL ".join(f'SELECT ocel_id, ocel_time FROM "event_{name}"' for name in types)  # noqa: S608  # names of tables are the program's own
     drawn = {lane.type.name for lane in LANES}
     edges = [Edge(*row) for row in database.execute(_EDGES.format(times=times)) if row[0] in drawn] if types else []
     own = {lane.type.own: lane.type.name for lane in LANES}

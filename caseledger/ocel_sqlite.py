@@ -108,7 +108,7 @@ def write_ocel(
 def counts(database: sqlite3.Connection) -> Counts:
     """What a log's tables hold, by the order of the fields."""
     tables = ("event", "object", "event_object", "object_object")
-    return Counts(*(database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables))  # noqa: S608
+    return Counts(*(database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables))  # noqa: S608  # names of tables are the program's own
 
 
 class _Writer:
@@ -232,7 +232,7 @@ def _declared(attributes: Iterable[Attribute]) -> str:
 def _insert(table: str, columns: Iterable[str], conflict: str = "") -> str:
     names = list(columns)
     marks = ", ".join("?" * len(names))
-    return f'INSERT INTO "{table}" ({", ".join(map(_quoted, names))}) VALUES ({marks}){conflict}'  # noqa: S608
+    return f'INSERT INTO "{table}" ({", ".join(map(_quoted, names))}) VALUES ({marks}){conflict}'  # noqa: S608  # names of tables are the program's own
 
 
 @cache
@@ -273,7 +273,7 @@ def _always(type_: ObjectType, replaced: Sequence[Attribute], kept: Sequence[Att
 @cache
 def _change(type_: ObjectType, attribute: str) -> str:
     return (
-        f'INSERT INTO "object_{type_.name}" (ocel_id, ocel_time, ocel_changed_field, "{attribute}")'  # noqa: S608
+        f'INSERT INTO "object_{type_.name}" (ocel_id, ocel_time, ocel_changed_field, "{attribute}")'  # noqa: S608  # names of tables are the program's own
         f" VALUES (?, ?, '{attribute}', ?)"
     )
 
@@ -316,7 +316,7 @@ WHERE ocel_changed_field IS NULL AND ocel_id > ? ORDER BY ocel_id LIMIT ?
 """
 _OWN: Final = ", ".join(f"'{each.own}'" for each in OBJECT_TYPES if each is not ENTERPRISE)
 _BASES: Final = tuple(
-    f"INSERT OR IGNORE INTO {table} SELECT basis.{of}, own.ocel_object_id, '{qualifier}' FROM temp.basis"  # noqa: S608
+    f"INSERT OR IGNORE INTO {table} SELECT basis.{of}, own.ocel_object_id, '{qualifier}' FROM temp.basis"  # noqa: S608  # names of tables are the program's own
     f" JOIN event_object own ON own.ocel_event_id = basis.basis_id AND own.ocel_qualifier IN ({_OWN})"
     for table, of, qualifier in (("event_object", "event_id", BASIS), ("object_object", "entry_id", RESTS_ON))
 )

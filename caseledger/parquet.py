@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pyarrow as pa  # type: ignore[import-untyped]  # the library has no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # the library has no types
 from msgspec.structs import replace
 
 from domain.recorded import Recorded

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
-from jwcrypto.jwk import JWK  # type: ignore[import-untyped]
-from sd_jwt.verifier import SDJWTVerifier  # type: ignore[import-untyped]
+from jwcrypto.jwk import JWK  # type: ignore[import-untyped]  # the library has no types
+from sd_jwt.verifier import SDJWTVerifier  # type: ignore[import-untyped]  # the library has no types
 
 from domain.events import FiredRule, GateDecided
 from domain.recorded import tags_of

@@ -26,7 +26,7 @@ FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 def leave(folder: Path, place: int) -> None:
     """Takes away the gauges of a process that has ended, so that sums are over those that live."""
-    mark_process_dead(place, str(folder))  # type: ignore[no-untyped-call]
+    mark_process_dead(place, str(folder))  # type: ignore[no-untyped-call]  # the library has no types there
 
 
 def share(folder: Path, place: int) -> None:
@@ -35,7 +35,7 @@ def share(folder: Path, place: int) -> None:
     No other process may have the same place at the same time.
     """
     os.environ[FOLDER] = str(folder)
-    values.ValueClass = values.MultiProcessValue(lambda: place)  # type: ignore[no-untyped-call]
+    values.ValueClass = values.MultiProcessValue(lambda: place)  # type: ignore[no-untyped-call]  # the library has no types there
 
 
 class _Labelled(dict[tuple[str, bool], Histogram]):
@@ -98,7 +98,7 @@ class Measures(Observer):
         if self._shared is None:
             return self._own
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]  # the library has no types there
         return registry
 
     def answered(self, operation: str, kept: bool, seconds: float) -> None:

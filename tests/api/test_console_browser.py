@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from browsing import NEEDS_CHROMIUM, Seen
 from caseledger.demo import tell
+from domain.events import GateDecided
 from npm import installed
 from running import System, started
 
@@ -64,8 +65,8 @@ def sign_in(page: Page, system: System, who: str, language: str = "zh") -> None:
 
 
 def address(system: System, path: str) -> str:
-    decision = next(each for each in reversed(system.log()) if each.type == "GateDecided")
-    return system.url + path.replace("DECISION", f"/decisions/{decision.event.decision_id}")  # type: ignore[attr-defined]
+    decision = next(each.event for each in reversed(system.log()) if isinstance(each.event, GateDecided))
+    return system.url + path.replace("DECISION", f"/decisions/{decision.decision_id}")
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

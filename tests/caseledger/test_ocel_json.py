@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 import r4pm
-from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # the library has no types
 from r4pm import bindings
 
 from caseledger.ocel_json import write_ocel_json

@@ -81,7 +81,7 @@ def _form(
 ) -> Response:
     cls: type[msgspec.Struct] = REQUESTS[gate]
     inputs = forms.inputs(cls, visit.language, values)
-    placed = {each.path for each in inputs}
+    at_fields, elsewhere = forms.placed(inputs, errors)
     return page(
         visit,
         "gate.html",
@@ -90,8 +90,8 @@ def _form(
         gates=_open_to(visit),
         inputs=inputs,
         answer=answer,
-        errors={path: said for path, said in (errors or {}).items() if path in placed},
-        unplaced=[each for path, said in (errors or {}).items() if path not in placed for each in said],
+        errors=at_fields,
+        unplaced=elsewhere,
         may_record=_may_record(visit, gate),
         once=uuid4().hex,
         fixed={"carrier"} if visit.caller.role is Role.CARRIER else set(),

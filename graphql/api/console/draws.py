@@ -71,7 +71,7 @@ async def _shown(
     data = await visit.ask("draws", after=after)
     may_draw = visit.may("Mutation.drawInspection")
     inputs = forms.inputs(DrawRequest, visit.language, values) if may_draw else []
-    placed, found = {each.path for each in inputs}, errors or {}
+    at_fields, elsewhere = forms.placed(inputs, errors)
     return page(
         visit,
         "draws.html",
@@ -80,8 +80,8 @@ async def _shown(
         after=after,
         may_draw=may_draw,
         inputs=inputs,
-        errors={path: said for path, said in found.items() if path in placed},
-        unplaced=[each for path, said in found.items() if path not in placed for each in said],
+        errors=at_fields,
+        unplaced=elsewhere,
         pool=pool,
         size=size,
         statuses=[status.value for status in CreditStatus if status is not CreditStatus.UNKNOWN],

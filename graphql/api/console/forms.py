@@ -105,6 +105,14 @@ def _widget(field: Field, options: Sequence[object]) -> str:
     return "text" if field.many else _WIDGETS.get(field.scalar, "text")
 
 
+def placed(inputs: Sequence[Input], errors: Mapping[str, list[str]] | None) -> tuple[dict[str, list[str]], list[str]]:
+    """What is said at the fields of a form, and what is about none of them."""
+    paths = {each.path for each in inputs}
+    found = errors or {}
+    at_fields = {path: said for path, said in found.items() if path in paths}
+    return at_fields, [each for path, said in found.items() if path not in paths for each in said]
+
+
 def missing(cls: type[msgspec.Struct], language: Language, values: Mapping[str, Any]) -> dict[str, list[str]]:
     """What is to be said at the fields that must be filled in and are not."""
     needed = [

@@ -102,8 +102,7 @@ def _form(
     errors: Mapping[str, list[str]] | None = None,
 ) -> Response:
     inputs = [*forms.inputs(cls, visit.language, values), *_besides(visit, cls, values)]
-    placed = {each.path for each in inputs}
-    found = errors or {}
+    at_fields, elsewhere = forms.placed(inputs, errors)
     return page(
         visit,
         "record.html",
@@ -111,8 +110,8 @@ def _form(
         name=name,
         event=cls.__name__,
         inputs=inputs,
-        errors={path: said for path, said in found.items() if path in placed},
-        unplaced=[each for path, said in found.items() if path not in placed for each in said],
+        errors=at_fields,
+        unplaced=elsewhere,
         once=uuid4().hex,
     )
 

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.received import BadRequest, body_of
-from domain.callers import Caller, Role
+from domain.callers import Caller
 from domain.identifiers import legal_date_of
 from domain.matrix import FIELDS, Reach
 from domain.text import Language, Text
@@ -72,10 +72,6 @@ class Visit:
     def may(self, field: str) -> bool:
         """Whether the visitor sees anything of a field of the schema."""
         return self.caller.reach(FIELDS[field]) is not Reach.NONE
-
-    @property
-    def is_public(self) -> bool:
-        return self.caller.role is Role.PUBLIC
 
     async def form(self) -> Form:
         """What was sent. Raises Forged where it is not from a page of this session, and BadRequest for what is no form."""
