@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from itertools import count
 from struct import Struct
@@ -21,18 +21,16 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 
 from ledger.migrations import Database
-from ledger.rows import Bytes, Integers, Texts
+from ledger.rows import Bytes, Integers, Texts, instant
 
 _PLACEHOLDER: Final = re.compile(rb"%\((\w+)\)[sb]")
 _LONG: Final = Struct("!q").pack
-_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""PostgreSQL counts instants from it, in microseconds."""
 
 _DUMPED: Final[dict[type, tuple[int, Callable[[Any], bytes]]]] = {
     int: (adapters.types["int8"].oid, _LONG),
     str: (adapters.types["text"].oid, str.encode),
     bytes: (adapters.types["bytea"].oid, bytes),
-    datetime: (adapters.types["timestamptz"].oid, lambda at: _LONG((at - _EPOCH) // timedelta(microseconds=1))),
+    datetime: (adapters.types["timestamptz"].oid, instant),
     **{kind: (kind.oid, bytes) for kind in (Bytes, Texts, Integers)},
 }
 

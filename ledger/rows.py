@@ -1,7 +1,8 @@
 """Rows into the database and out of it: what every module that speaks SQL in sets needs."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from itertools import repeat
 from struct import Struct
 from typing import Any, ClassVar, Final, Self
 
@@ -12,11 +13,14 @@ from psycopg.pq import Format
 from ledger.migrations import Pool
 
 _HEADER: Final = Struct("!iiIii")
-_LENGTH: Final = Struct("!i")
-_INTEGER: Final = Struct("!iq")
+_LENGTH: Final = Struct("!i").pack
+_INTEGER: Final = Struct("!iq").pack
+_LONG: Final = Struct("!q").pack
 _DAYS: Final = Struct("!ii")
 _FIRST_DAY: Final = date(2000, 1, 1).toordinal()
 """PostgreSQL counts dates from it."""
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""PostgreSQL counts instants from it, in microseconds."""
 
 
 class Packed(bytes):
@@ -50,7 +54,7 @@ class Texts(Packed):
     @classmethod
     def packed(cls, values: Iterable[str]) -> Self:
         """Raises UnicodeEncodeError for what is no text."""
-        encoded = [value.encode() for value in values]
+        encoded = list(map(str.encode, values))
         return cls.of(len(encoded), _each_after_its_length(encoded))
 
 
@@ -59,7 +63,7 @@ class Integers(Packed):
 
     @classmethod
     def packed(cls, values: Iterable[int]) -> Self:
-        elements = [_INTEGER.pack(8, value) for value in values]
+        elements = list(map(_INTEGER, repeat(8), values))
         return cls.of(len(elements), elements)
 
 
@@ -72,12 +76,16 @@ class Dates(Packed):
         return cls.of(len(elements), elements)
 
 
-def _each_after_its_length(values: Iterable[bytes]) -> list[bytes]:
-    parts: list[bytes] = []
-    add, length = parts.append, _LENGTH.pack
-    for value in values:
-        add(length(len(value)))
-        add(value)
+def instant(at: datetime) -> bytes:
+    """A timestamptz in PostgreSQL's binary form."""
+    return _LONG((at - _EPOCH) // timedelta(microseconds=1))
+
+
+def _each_after_its_length(values: Sequence[bytes]) -> list[bytes]:
+    # Without a step of the interpreter for each: there are ten for every event of an append.
+    parts = [b""] * (2 * len(values))
+    parts[::2] = map(_LENGTH, map(len, values))
+    parts[1::2] = values
     return parts
 
 

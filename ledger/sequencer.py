@@ -1,7 +1,8 @@
 """The sequencer: appends wait in a bounded queue, and one thread of the process commits what waits as one group.
 
 So one wait for the disk serves all who wait, and any number of processes may do the same: the head row orders their
-groups. A refused or faulty append never fails its neighbours.
+groups. A refused or faulty append never fails its neighbours. Who comes while nobody waits commits by itself, without two
+changes of thread.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Final
 
 import psycopg
@@ -91,7 +92,10 @@ class Sequencer:
         self._waiting: deque[_Ticket] = deque()
         self._arrived = threading.Condition()
         self._running = False
+        self._led = False
+        """Whether somebody commits: the connection is theirs alone."""
         self._held: Database | None = None
+        self._used = 0.0
 
     def append(self, append: Append) -> Appended:
         """Waits until the append is durable.
@@ -109,13 +113,26 @@ class Sequencer:
             self._observer.appended(outcome, len(append.events), perf_counter() - began)
 
     def _append(self, append: Append) -> Appended:
-        ticket = _Ticket(append)
-        with self._arrived:
-            if len(self._waiting) >= MOST_WAITING:
-                raise Overloaded(f"{MOST_WAITING} appends wait already")
-            self._start()
-            self._waiting.append(ticket)
-            self._arrived.notify()
+        ticket, leads = _Ticket(append), False
+        try:
+            with self._arrived:
+                if len(self._waiting) >= MOST_WAITING:
+                    raise Overloaded(f"{MOST_WAITING} appends wait already")
+                self._start()
+                leads = not self._led and not self._waiting
+                if leads:
+                    self._led = True
+                else:
+                    self._waiting.append(ticket)
+                if not leads or self._held is None:
+                    # The thread gives back the connection, too, that is held from now on.
+                    self._arrived.notify()
+            if leads:
+                self._commit([ticket])
+        finally:
+            # Whatever interrupts the caller, others follow.
+            if leads:
+                self._follow()
         return ticket.result()
 
     def _start(self) -> None:
@@ -124,22 +141,40 @@ class Sequencer:
             self._running = True
 
     def _run(self) -> None:
-        while group := self._take():
-            self._commit(group)
-            if not self._come(HOLD_SECONDS):
-                self._let_go()
+        while self._lead():
+            try:
+                while group := self._take():
+                    self._commit(group)
+            finally:
+                self._follow()
 
-    def _come(self, seconds: float) -> bool:
-        """Waits so long for an append, and says whether one waits."""
+    def _lead(self) -> bool:
+        """Waits until somebody waits and nobody leads; False after a long time in which nobody came."""
         with self._arrived:
-            return self._arrived.wait_for(lambda: bool(self._waiting), seconds)
+            while self._led or not self._waiting:
+                resting = self._held is None and not self._led
+                if self._arrived.wait(IDLE_SECONDS if resting else HOLD_SECONDS) or self._led:
+                    continue
+                idle = monotonic() - self._used
+                if self._held is not None and idle >= HOLD_SECONDS:
+                    self._let_go()
+                elif self._held is None and idle >= IDLE_SECONDS:
+                    self._running = False
+                    return False
+            self._led = True
+        return True
+
+    def _follow(self) -> None:
+        """Leads no more."""
+        with self._arrived:
+            self._led = False
+            self._used = monotonic()
+            if self._waiting:
+                self._arrived.notify()
 
     def _take(self) -> list[_Ticket]:
-        """What waits, as much as goes into one group; nothing after a long time without an append."""
+        """What waits, as much as goes into one group."""
         with self._arrived:
-            if not self._waiting and not self._arrived.wait_for(lambda: bool(self._waiting), IDLE_SECONDS):
-                self._running = False
-                return []
             group: list[_Ticket] = []
             events = 0
             while self._waiting and len(group) < MOST_TOGETHER:

@@ -99,6 +99,28 @@ def test_two_processes_worth_of_recorders_interleave_without_gaps(database: str,
         assert sum(left != right for left, right in pairwise(turns)) > 2
 
 
+def test_who_comes_while_nobody_waits_commits_by_itself(recorder: PostgresRecorder) -> None:
+    sealed: list[threading.Thread] = []
+    sealing = PostgresRecorder(recorder.pool, seal=lambda one, at, when: _noted(sealed, one.data))
+    assert [sealing.append([event()]) for _ in range(3)] == [1, 2, 3]
+    assert set(sealed) == {threading.current_thread()}
+
+
+def test_who_commits_by_itself_commits_for_no_other(recorder: PostgresRecorder) -> None:
+    sealed: list[threading.Thread] = []
+    sealing = PostgresRecorder(recorder.pool, seal=lambda one, at, when: _noted(sealed, one.data))
+    with queued(sealing) as queue:
+        for _ in range(5):
+            queue.append([event()])
+    assert queue.came() == [1, 2, 3, 4, 5, 6]
+    assert [thread.name == "sequencer" for thread in sealed] == [False, *[True] * 5]
+
+
+def _noted(threads: list[threading.Thread], data: bytes) -> bytes:
+    threads.append(threading.current_thread())
+    return data
+
+
 # Neighbours
 
 
