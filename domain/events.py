@@ -64,7 +64,7 @@ from domain.vocabulary import (
 )
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
+class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=False, gc=False):
     """What happened, without when it was recorded and by whom: that is `domain.recorded.Recorded`."""
 
     area: ClassVar[Area]

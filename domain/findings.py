@@ -64,15 +64,6 @@ def gate_findings(
     return [found for fact in visible if (found := gate_finding(fact, streams, rulebook))]
 
 
-def gate_findings_ever(
-    facts: Facts, streams: Mapping[str, Facts], rulebook: Rulebook = RULEBOOK
-) -> Iterator[tuple[Fact[Gated], Finding]]:
-    """Every historical fact that its gate would have refused, voided ones too, with its finding."""
-    for fact in _historical(facts.ever):
-        if found := gate_finding(fact, streams, rulebook):
-            yield fact, found
-
-
 def gate_finding(fact: Fact[Gated], streams: Mapping[str, Facts], rulebook: Rulebook = RULEBOOK) -> Finding | None:
     """FND-GATE of one historical fact, whether visible or not.
 

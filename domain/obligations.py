@@ -8,7 +8,7 @@ proportion to the penalties that fall within an entry's time on the list.
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, NamedTuple, TypeVar
@@ -44,28 +44,6 @@ from domain.working_days import working_day_after
 
 E = TypeVar("E", bound=Event)
 K = TypeVar("K")
-
-READ: Final[tuple[type[Event], ...]] = (
-    PenaltyImposed,
-    PenaltyPublicised,
-    PenaltyAnnulled,
-    ListEntryMade,
-    ListEntryRemoved,
-    RectificationOrdered,
-    RectificationConfirmed,
-    AnnualReportDemanded,
-    AnnualReportFiled,
-    InspectionHeld,
-    InterviewHeld,
-    ExposurePublished,
-    LicenceGranted,
-    LicenceRenewed,
-    LicenceRevoked,
-    LicenceAnnulled,
-    LicenceCancelled,
-    SelfReportFiled,
-)
-"""The events that the rows are made from; no other can change them."""
 
 LIST: Final = "OBL-LIST"
 PUBLICITY: Final = "OBL-PUBLICITY"
@@ -140,13 +118,16 @@ def obligations(facts: Facts, uscc: str, at: Moment, rulebook: Rulebook = RULEBO
     return sorted(rows, key=lambda row: (row.due_on, row.rule, row.arises_from))
 
 
-def duties(facts: Facts, uscc: str, known_at: int, rulebook: Rulebook = RULEBOOK) -> list[Duty]:
-    """Every row that there is on some D, as known at P, ordered by (arises_from, rule, about).
+def duties(
+    facts: Facts, uscc: str, known_at: int, rulebook: Rulebook = RULEBOOK, parts: "Iterable[Part] | None" = None
+) -> list[Duty]:
+    """Every row (of these parts) that there is on some D, as known at P, ordered by (arises_from, rule, about).
 
     `facts` is the fold of the tag `enterprise:USCC`. Registrations are not read: the rows of a voided one stay.
     """
     known = _Known(facts, uscc, Moment(date.max, known_at), rulebook)
-    found = [duty for cls, rows in _ROWS if facts.ever(cls) for duty in rows(known) if duty.steps]
+    asked = PARTS if parts is None else parts
+    found = [duty for part in asked if facts.ever(part.reads[0]) for duty in part.rows(known) if duty.steps]
     return sorted(found, key=lambda duty: (duty.arises_from, duty.rule, duty.about))
 
 
@@ -374,14 +355,39 @@ def _of_licences(known: _Known) -> Iterator[Duty]:
             yield known.duty(RENEW, known.uscc, term, _steps(due, met, ended.get(no)))
 
 
-_ROWS: Final[tuple[tuple[type[Event], Callable[[_Known], Iterator[Duty]]], ...]] = (
-    (PenaltyImposed, _of_penalties),
-    (PenaltyAnnulled, _of_annulments),
-    (ListEntryMade, _of_entries),
-    (RectificationOrdered, _of_orders),
-    (AnnualReportDemanded, _of_reports),
-    (InspectionHeld, _of_inspections),
-    (LicenceGranted, _of_campaign),
-    (LicenceGranted, _of_licences),
+class Part(NamedTuple):
+    """Rows of the table that are made together: their rules, and the events that they are made from.
+
+    The first of the types is the one that they arise from.
+    """
+
+    rules: frozenset[str]
+    reads: tuple[type[Event], ...]
+    rows: Callable[[_Known], Iterator[Duty]]
+
+
+_LICENCE: Final = (LicenceGranted, LicenceRenewed, LicenceRevoked, LicenceAnnulled, LicenceCancelled)
+_ENTRY: Final = (ListEntryMade, ListEntryRemoved)
+
+PARTS: Final = (
+    Part(frozenset({LIST, PUBLICITY}), (PenaltyImposed, PenaltyPublicised, PenaltyAnnulled, *_ENTRY), _of_penalties),
+    Part(frozenset({WITHDRAW}), (PenaltyAnnulled, PenaltyImposed, *_ENTRY), _of_annulments),
+    Part(frozenset({REVIEW}), (*_ENTRY, PenaltyImposed, PenaltyAnnulled), _of_entries),
+    Part(frozenset({RECTIFY}), (RectificationOrdered, RectificationConfirmed), _of_orders),
+    Part(frozenset({REPORT}), (AnnualReportDemanded, AnnualReportFiled), _of_reports),
+    Part(
+        frozenset({FOLLOW}),
+        (InspectionHeld, RectificationOrdered, InterviewHeld, ExposurePublished, PenaltyImposed),
+        _of_inspections,
+    ),
+    Part(frozenset({SELF}), (*_LICENCE, SelfReportFiled), _of_campaign),
+    Part(frozenset({RENEW}), _LICENCE, _of_licences),
 )
-"""The rows that arise from each type of event."""
+
+READ: Final[tuple[type[Event], ...]] = tuple(dict.fromkeys(cls for part in PARTS for cls in part.reads))
+"""The events that the rows are made from; no other can change them."""
+
+BY_TYPE: Final[Mapping[str, tuple[Part, ...]]] = {
+    cls.__name__: tuple(part for part in PARTS if cls in part.reads) for cls in READ
+}
+"""The parts that an event of a type, or its void, can change."""

@@ -1,10 +1,11 @@
 """An event as the ledger has it, and the tags by which it is found."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from typing import Annotated, Final, get_args, get_origin, get_type_hints
+
+import msgspec
 
 from domain.events import ComplaintReceived, Event
 from domain.kinds import Kind
@@ -17,8 +18,8 @@ complaints one a day (`complaints:USCC:2020-06-18`), decisions `decisions:USCC`.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+# Neither it nor an event can be part of a cycle, and there are millions of them.
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     position: int
     id: str
     type: str
@@ -37,10 +38,13 @@ class Recorded:
 def bearer(tags: Iterable[str]) -> str | None:
     """The enterprise that an event with these tags bears, or None."""
     for tag in tags:
-        kind, _, rest = tag.partition(":")
-        if kind in BEARERS:
-            return rest[:18]
+        if tag.startswith(_BEARING):
+            begin = tag.index(":") + 1
+            return tag[begin : begin + 18]
     return None
+
+
+_BEARING: Final = tuple(f"{kind}:" for kind in BEARERS)
 
 
 @cache

@@ -5,14 +5,14 @@ changes with P when an event touches the subject. A row is kept from the positio
 made it false, so any (D, P) is a look-up: valid_from ≤ D < valid_to and known_from ≤ P < known_to.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, NamedTuple
 
 from psycopg import sql
 
-from ledger.rows import columns
+from ledger.rows import Texts, columns
 from projections.projection import Database
 
 Row = tuple[Any, ...]
@@ -22,33 +22,47 @@ FOREVER: Final = 2**63 - 1
 
 
 class Change(NamedTuple):
-    """What is so of a subject from a position on."""
+    """What is so of a subject from a position on: of all of it, or only of some of the parts that its table tells apart."""
 
     subject: str
     position: int
     rows: frozenset[Row]
+    parts: Collection[Any] | None = None
 
 
 @dataclass(frozen=True)
 class BitemporalTable:
-    """A table with subject, known_from, known_to, valid_from, valid_to and columns of its own, as (name, type)."""
+    """A table with subject, known_from, known_to, valid_from, valid_to and columns of its own, as (name, type).
+
+    `part`: the column of its own whose values part a subject's rows, so that a change may be of some of them alone.
+    """
 
     name: str
     columns: Sequence[tuple[str, str]]
+    part: str = ""
 
     @property
     def _all(self) -> list[tuple[str, str]]:
         return [("valid_from", "date"), ("valid_to", "date"), *self.columns]
 
+    @property
+    def _place(self) -> int:
+        """Where in a row its part is."""
+        return next((place for place, (name, _) in enumerate(self._all) if name == self.part), 0)
+
     def apply(self, database: Database, changes: Iterable[Change]) -> None:
         """Writes changes, which come in position order; what stays as it is costs no write."""
-        changes = list(changes)
+        changes, place = list(changes), self._place
+        if not changes:
+            return
         present = self._present(database, {change.subject for change in changes})
         closed: list[tuple[int, int]] = []
         opened: list[tuple[Any, ...]] = []
         for change in changes:
             rows = present.setdefault(change.subject, {})
-            for row in [row for row in rows if row not in change.rows]:
+            parts = change.parts
+            gone = [row for row in rows if row not in change.rows and (parts is None or row[place] in parts)]
+            for row in gone:
                 row_id, known_from = rows.pop(row)
                 if row_id is not None:
                     closed.append((row_id, change.position))
@@ -68,7 +82,7 @@ class BitemporalTable:
             "SELECT subject, id, known_from, {} FROM {} WHERE subject = ANY(%s) AND known_to = %s"
         ).format(sql.SQL(", ").join(sql.Identifier(name) for name, _ in self._all), sql.Identifier(self.name))
         found: dict[str, dict[Row, tuple[int | None, int]]] = {}
-        for subject, row_id, known_from, *row in database.execute(statement, [list(subjects), FOREVER]):
+        for subject, row_id, known_from, *row in database.execute(statement, [Texts.packed(subjects), FOREVER]):
             found.setdefault(subject, {})[tuple(row)] = row_id, known_from
         return found
 

@@ -1,15 +1,19 @@
 """Complaint counts a day (§8): received, and substantiated by the last visible resolution."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from psycopg import sql
 
 from domain.events import ComplaintReceived, ComplaintResolved, EventVoided
 from domain.recorded import Recorded
 from domain.vocabulary import ComplaintOutcome
 from ledger.rows import columns
 from projections.projection import Database
+
+TAG: Final = "complaint:"
 
 
 class Settled(NamedTuple):
@@ -31,27 +35,64 @@ class Day(NamedTuple):
 Change = tuple[int, int]
 """Complaints received and complaints substantiated, as a difference."""
 
+Shares = Counter[tuple[Day, int]]
+"""What complaints add to the counts: by day and place in a Change."""
+
 
 class Complaints:
     name = "complaints"
     version = 1
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
-        """Takes the touched complaints' share out of the counts, writes what came, and puts their new share in."""
-        touched = {
-            tag.removeprefix("complaint:")
-            for event in batch
-            if event.uscc is not None
-            for tag in event.tags
-            if tag.startswith("complaint:")
-        }
-        if not touched:
+        """Takes the touched complaints' share out of the counts, writes what came, and puts their new share in.
+
+        Complaints that came with the batch had no share before; their new one is made from the batch alone.
+        """
+        own = [event for event in batch if event.tags and event.uscc is not None and _complaint(event)]
+        if not own:
             return
-        before = _shares(database, touched)
-        _insert_received(database, [event for event in batch if event.uscc])
-        _insert_resolved(database, [event for event in batch if event.uscc])
-        _void(database, [e.event.position for e in batch if isinstance(e.event, EventVoided)])
-        _add(database, _difference(before, _shares(database, touched)))
+        voided = {e.event.position for e in own if isinstance(e.event, EventVoided)}
+        received = [_received(e, e.event, voided) for e in own if isinstance(e.event, ComplaintReceived)]
+        resolved = [_resolved(e, e.event, voided) for e in own if isinstance(e.event, ComplaintResolved)]
+        new = {row.complaint_id for row in received}
+        older = {complaint_id for event in own if (complaint_id := _complaint(event)) not in new}
+        before = _shares(database, older)
+        _insert_received(database, received)
+        _insert_resolved(database, resolved)
+        _void(database, voided, older)
+        after = _shares(database, older)
+        after.update(_shares_of(received, resolved))
+        _add(database, _difference(before, after))
+
+
+class Received(NamedTuple):
+    complaint_id: str
+    position: int
+    uscc: str
+    received_on: date
+    voided: bool
+
+
+class Resolved(NamedTuple):
+    position: int
+    complaint_id: str
+    effective_on: date
+    substantiated: bool
+    voided: bool
+
+
+def _complaint(event: Recorded) -> str | None:
+    """The complaint that an event is of."""
+    return next((tag.removeprefix(TAG) for tag in event.tags if tag.startswith(TAG)), None)
+
+
+def _received(each: Recorded, event: ComplaintReceived, voided: Collection[int]) -> Received:
+    return Received(event.complaint_id, each.position, each.uscc or "", each.effective_on, each.position in voided)
+
+
+def _resolved(each: Recorded, event: ComplaintResolved, voided: Collection[int]) -> Resolved:
+    substantiated = event.outcome is ComplaintOutcome.SUBSTANTIATED
+    return Resolved(each.position, event.complaint_id, each.effective_on, substantiated, each.position in voided)
 
 
 def shares(day: Day, settled: Iterable[Settled]) -> dict[Day, Change]:
@@ -67,7 +108,10 @@ def shares(day: Day, settled: Iterable[Settled]) -> dict[Day, Change]:
     return changes
 
 
-def _shares(database: Database, complaint_ids: Iterable[str]) -> Counter[tuple[Day, str]]:
+def _shares(database: Database, complaint_ids: Collection[str | None]) -> Shares:
+    """The shares of complaints as they are kept."""
+    if not complaint_ids:
+        return Counter()
     rows = database.execute(
         "SELECT c.complaint_id, c.uscc, c.received_on, r.effective_on, r.position, r.substantiated FROM complaints c"
         " LEFT JOIN resolutions r ON r.complaint_id = c.complaint_id AND NOT r.voided"
@@ -79,53 +123,61 @@ def _shares(database: Database, complaint_ids: Iterable[str]) -> Counter[tuple[D
         own = settled.setdefault((complaint_id, Day(uscc, received_on, received_on)), [])
         if position is not None:
             own.append(Settled(effective_on, position, substantiated))
-    total: Counter[tuple[Day, str]] = Counter()
-    for (_, day), resolutions in settled.items():
-        for at, (received, substantiated) in shares(day, resolutions).items():
-            total[at, "received"] += received
-            total[at, "substantiated"] += substantiated
+    return _sum((day, resolutions) for (_, day), resolutions in settled.items())
+
+
+def _shares_of(received: Iterable[Received], resolved: Iterable[Resolved]) -> Shares:
+    """The shares of complaints that came with a batch."""
+    settled: dict[str, list[Settled]] = {}
+    for each in resolved:
+        if not each.voided:
+            turn = Settled(each.effective_on, each.position, each.substantiated)
+            settled.setdefault(each.complaint_id, []).append(turn)
+    standing = (each for each in received if not each.voided)
+    return _sum((Day(e.uscc, e.received_on, e.received_on), settled.get(e.complaint_id, ())) for e in standing)
+
+
+def _sum(complaints: Iterable[tuple[Day, Iterable[Settled]]]) -> Shares:
+    total: Shares = Counter()
+    for day, resolutions in complaints:
+        for at, change in shares(day, resolutions).items():
+            for place, number in enumerate(change):
+                total[at, place] += number
     return total
 
 
-def _difference(before: Counter[tuple[Day, str]], after: Counter[tuple[Day, str]]) -> dict[Day, Change]:
+def _difference(before: Shares, after: Shares) -> dict[Day, Change]:
     after.subtract(before)
     days = {day for day, _ in after}
-    changes = {day: (after[day, "received"], after[day, "substantiated"]) for day in days}
+    changes = {day: (after[day, 0], after[day, 1]) for day in days}
     return {day: change for day, change in changes.items() if change != (0, 0)}
 
 
-def _insert_received(database: Database, batch: Sequence[Recorded]) -> None:
-    rows = [
-        (e.event.complaint_id, e.position, e.uscc, e.effective_on)
-        for e in batch
-        if isinstance(e.event, ComplaintReceived)
-    ]
+def _insert_received(database: Database, rows: Sequence[Received]) -> None:
     if rows:
         database.execute(
-            "INSERT INTO complaints (complaint_id, position, uscc, received_on)"
-            " SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::date[])",
+            "INSERT INTO complaints (complaint_id, position, uscc, received_on, voided)"
+            " SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::date[], %s::boolean[])",
             columns(rows),
         )
 
 
-def _insert_resolved(database: Database, batch: Sequence[Recorded]) -> None:
-    rows = [
-        (e.position, e.event.complaint_id, e.effective_on, e.event.outcome is ComplaintOutcome.SUBSTANTIATED)
-        for e in batch
-        if isinstance(e.event, ComplaintResolved)
-    ]
+def _insert_resolved(database: Database, rows: Sequence[Resolved]) -> None:
     if rows:
         database.execute(
-            "INSERT INTO resolutions (position, complaint_id, effective_on, substantiated)"
-            " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::date[], %s::boolean[])",
+            "INSERT INTO resolutions (position, complaint_id, effective_on, substantiated, voided)"
+            " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::date[], %s::boolean[], %s::boolean[])",
             columns(rows),
         )
 
 
-def _void(database: Database, positions: Sequence[int]) -> None:
-    if positions:
-        database.execute("UPDATE complaints SET voided = true WHERE position = ANY(%s)", [list(positions)])
-        database.execute("UPDATE resolutions SET voided = true WHERE position = ANY(%s)", [list(positions)])
+def _void(database: Database, positions: Collection[int], complaint_ids: Collection[str | None]) -> None:
+    """Voids what earlier batches wrote."""
+    if positions and complaint_ids:
+        asked = [list(complaint_ids), list(positions)]
+        for table in ("complaints", "resolutions"):
+            statement = sql.SQL("UPDATE {} SET voided = true WHERE complaint_id = ANY(%s) AND position = ANY(%s)")
+            database.execute(statement.format(sql.Identifier(table)), asked)
 
 
 def _add(database: Database, changes: dict[Day, Change]) -> None:
@@ -140,9 +192,12 @@ def _add(database: Database, changes: dict[Day, Change]) -> None:
         "     substantiated = known.substantiated + excluded.substantiated",
         columns(rows),
     )
-    database.execute(
-        "DELETE FROM complaint_days USING unnest(%s::text[], %s::date[], %s::date[]) AS day (uscc, received_on, visible_from)"
-        " WHERE complaint_days.uscc = day.uscc AND complaint_days.received_on = day.received_on"
-        " AND complaint_days.visible_from = day.visible_from AND received = 0 AND substantiated = 0",
-        columns(sorted(changes)),
-    )
+    # Where a complaint more is counted, the count is not 0.
+    if emptied := sorted(day for day, (received, _) in changes.items() if received <= 0):
+        database.execute(
+            "DELETE FROM complaint_days"
+            " USING unnest(%s::text[], %s::date[], %s::date[]) AS day (uscc, received_on, visible_from)"
+            " WHERE complaint_days.uscc = day.uscc AND complaint_days.received_on = day.received_on"
+            " AND complaint_days.visible_from = day.visible_from AND received = 0 AND substantiated = 0",
+            columns(emptied),
+        )

@@ -14,7 +14,7 @@ from domain.rulebook import RULEBOOK, Rulebook
 from domain.vocabulary import CreditStatus
 from ledger.rows import columns
 from ledger.streams import Streams
-from projections.projection import Database, touching
+from projections.projection import Database, Moves
 from projections.register import TAG
 
 Timeline = tuple[Span, ...]
@@ -31,7 +31,7 @@ class CreditChanges:
         self._rulebook = rulebook
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
-        touched = touching(batch, TAG, credit.READ)
+        touched = Moves(batch).touching(TAG, credit.READ)
         if not touched:
             return
         folds = self._streams.upto(batch[-1].position, touched)

@@ -15,7 +15,7 @@ from domain.facts import Facts, Moment
 from domain.recorded import Recorded
 from ledger.rows import columns
 from ledger.streams import Streams
-from projections.projection import Database, touching
+from projections.projection import Database, Moves
 from projections.register import TAG, Row, Table, bring
 
 DRAW: Final = "draw:"
@@ -30,11 +30,11 @@ class Draws:
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
         """Brings the rows of every draw and every licence holder that the batch touches to what is known at its end."""
-        at = batch[-1].position
-        if touched := touching(batch, DRAW, (InspectionDrawn, InspectionHeld)):
+        at, moves = batch[-1].position, Moves(batch)
+        if touched := moves.touching(DRAW, (InspectionDrawn, InspectionHeld)):
             folds = self._streams.upto(at, touched)
             _keep(database, [row for facts in folds.values() if (row := _row(facts, at))])
-        if holders := touching(batch, TAG, LICENCE_EVENTS):
+        if holders := moves.touching(TAG, LICENCE_EVENTS):
             folds = self._streams.upto(at, holders)
             enterprises = {tag.removeprefix(TAG): facts for tag, facts in folds.items()}
             bring(database, LICENCE_SPANS, {uscc: list(_spans(uscc, facts, at)) for uscc, facts in enterprises.items()})

@@ -1,6 +1,6 @@
 """What a projection is: a name, and how it writes a batch of events into its own tables."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 from psycopg import Connection
@@ -29,23 +29,42 @@ class Projection(Protocol):
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None: ...
 
 
-def touching(
-    batch: Sequence[Recorded], prefix: str, types: Collection[type[Event]] | None = None
-) -> dict[str, list[int]]:
-    """The positions of the batch by each tag with a prefix that they touch, in order.
+class Moves:
+    """A batch by what each of its events adds to or takes from: looked at once, whatever number of tables asks."""
 
-    With `types` only those that record, or void, an event of these types: no other can change what is made from them.
-    """
-    names = None if types is None else {cls.__name__ for cls in types}
-    touched: dict[str, list[int]] = {}
-    for recorded in batch:
-        if names is None or moved_type(recorded) in names:
-            for tag in recorded.tags:
-                if tag.startswith(prefix):
-                    touched.setdefault(tag, []).append(recorded.position)
-    return touched
+    def __init__(self, batch: Sequence[Recorded]) -> None:
+        self._batch = batch
+        self._types = [moved_type(recorded) for recorded in batch]
+        self._kinds = frozenset(self._types)
+
+    def of(self, types: Collection[type[Event]]) -> list[Recorded]:
+        """Those that record, or void, an event of these types, in order."""
+        names = self._kinds & {cls.__name__ for cls in types}
+        return [each for each, name in zip(self._batch, self._types, strict=True) if name in names] if names else []
+
+    def touching(self, prefix: str, types: Collection[type[Event]]) -> dict[str, list[int]]:
+        """The positions of the batch by each tag with a prefix that they touch, in order.
+
+        Only those that record, or void, an event of these types: no other can change what is made from them.
+        """
+        touched: dict[str, list[int]] = {}
+        for tag, recorded in tagged(self.of(types), prefix):
+            touched.setdefault(tag, []).append(recorded.position)
+        return touched
+
+
+def tagged(batch: Sequence[Recorded], prefix: str) -> Iterator[tuple[str, Recorded]]:
+    """Each tag with a prefix, and the event that bears it, in order."""
+    return ((tag, recorded) for recorded in batch for tag in recorded.tags if tag.startswith(prefix))
 
 
 def moved_type(recorded: Recorded) -> str:
     """The type whose events a recorded one adds to or takes from."""
-    return recorded.event.type if isinstance(recorded.event, EventVoided) else recorded.type
+    event = recorded.event
+    return event.type if isinstance(event, EventVoided) else recorded.type
+
+
+def moved_position(recorded: Recorded) -> int:
+    """Where the event is that a recorded one adds or takes out."""
+    event = recorded.event
+    return event.position if isinstance(event, EventVoided) else recorded.position

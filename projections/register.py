@@ -11,7 +11,7 @@ from domain.recorded import Recorded
 from domain.rulebook import RULEBOOK, Rulebook
 from ledger.rows import columns
 from ledger.streams import Streams
-from projections.projection import Database, touching
+from projections.projection import Database, Moves
 
 TAG: Final = "enterprise:"
 NAMES: Final = (EnterpriseRegistered, EnterpriseRenamed)
@@ -36,9 +36,9 @@ class Register:
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
         """Brings the rows of every enterprise that the batch touches to what is known at its end."""
+        moves = Moves(batch)
         for table, types, rows in self._tables():
-            touched = touching(batch, TAG, types)
-            if touched:
+            if touched := moves.touching(TAG, types):
                 at = batch[-1].position
                 folds = self._streams.upto(at, touched)
                 enterprises = {tag.removeprefix(TAG): facts for tag, facts in folds.items()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -11,6 +11,7 @@ from domain.events import (
     ComplaintReceived,
     ComplaintResolved,
     Event,
+    EventVoided,
     ListEntryMade,
     ListEntryRemoved,
     PenaltyAnnulled,
@@ -22,8 +23,8 @@ from domain.live import GATED
 from domain.recorded import Recorded
 from domain.rulebook import RULEBOOK, Rulebook
 from ledger.streams import Streams
-from projections.bitemporal import BitemporalTable, Row, changes, spans
-from projections.projection import Database, touching
+from projections.bitemporal import BitemporalTable, Change, Row, changes, spans
+from projections.projection import Database, Moves, moved_position, moved_type, tagged
 from projections.register import NAMES, TAG
 
 DUTIES: Final = BitemporalTable(
@@ -32,6 +33,7 @@ DUTIES: Final = BitemporalTable(
         ("rule", "text"), ("arises_from", "bigint"), ("about", "bigint"),
         ("owed_by", "text"), ("due_on", "date"), ("met_on", "date"),
     ),
+    part="rule",
 )  # fmt: skip
 LISTINGS: Final = BitemporalTable(
     "listings",
@@ -47,6 +49,7 @@ LIVE_ACCESSES: Final = BitemporalTable("live_accesses", (("position", "bigint"),
 FINDINGS: Final = BitemporalTable(
     "findings",
     (("rule", "text"), ("uscc", "text"), ("position", "bigint"), ("effective_on", "date"), ("reasons", "text")),
+    part="position",
 )
 COMPLAINT: Final = "complaint:"
 
@@ -60,27 +63,38 @@ class Supervision:
         self._rulebook = rulebook
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
+        moves, upto = Moves(batch), batch[-1].position
+        if owed := list(tagged(moves.of(obligations.READ), TAG)):
+            self._write_duties(database, owed, upto)
         for table, types, rows in self._tables():
-            touched = touching(batch, TAG, types)
-            if touched:
-                folds = self._streams.upto(batch[-1].position, touched)
+            if touched := moves.touching(TAG, types):
+                folds = self._streams.upto(upto, touched)
                 table.apply(database, changes(touched, _from_folds(folds, rows)))
-        if gated := touching(batch, TAG, GATED):
-            self._gate_findings(database, gated, batch[-1].position)
-        if complained := touching(batch, COMPLAINT):
-            self._outbound_findings(database, complained, batch[-1].position)
+        if gated := list(tagged(moves.of(GATED), TAG)):
+            self._write_gate_findings(database, gated, upto)
+        if complained := moves.of((ComplaintReceived, ComplaintResolved)):
+            self._write_outbound_findings(database, complained, upto)
 
     def _tables(
         self,
     ) -> Iterator[tuple[BitemporalTable, Sequence[type[Event]], Callable[[str, Facts, int], Iterable[Row]]]]:
         """Each table that follows from an enterprise's facts alone, with the events that its rows are made from."""
-        yield DUTIES, obligations.READ, self._duties
         yield LISTINGS, (ListEntryMade, ListEntryRemoved, *NAMES), _listings
         yield EXHIBITS, (PenaltyImposed, PenaltyPublicised, PenaltyAnnulled, *NAMES), self._exhibits
         yield LIVE_ACCESSES, register.ACCESS_EVENTS, _live_accesses
 
-    def _duties(self, tag: str, facts: Facts, known_at: int) -> Iterator[Row]:
-        for duty in obligations.duties(facts, tag.removeprefix(TAG), known_at, self._rulebook):
+    def _write_duties(self, database: Database, owed: Sequence[tuple[str, Recorded]], upto: int) -> None:
+        """Of an enterprise's rows only those that an event can change are made anew at its position."""
+        folds = self._streams.upto(upto, {tag for tag, _ in owed})
+        DUTIES.apply(database, (self._change_of_duties(tag, folds[tag], event) for tag, event in owed))
+
+    def _change_of_duties(self, tag: str, facts: Facts, event: Recorded) -> Change:
+        parts = obligations.BY_TYPE[moved_type(event)]
+        rows = frozenset(self._duties(tag, facts, event.position, parts))
+        return Change(tag, event.position, rows, {rule for part in parts for rule in part.rules})
+
+    def _duties(self, tag: str, facts: Facts, known_at: int, parts: Sequence[obligations.Part]) -> Iterator[Row]:
+        for duty in obligations.duties(facts, tag.removeprefix(TAG), known_at, self._rulebook, parts):
             steps = [
                 (
                     s.begins,
@@ -104,32 +118,62 @@ class Supervision:
                     showing.public_until,
                 )
 
-    def _gate_findings(self, database: Database, touched: Mapping[str, Sequence[int]], upto: int) -> None:
-        """FND-GATE: what a historical fact's gate knew before it, which the folds at the head still tell."""
-        folds = self._streams.upto(upto, touched)
-        tags = {tag for facts in folds.values() for tag in findings.reads_of_gate_findings(facts, self._rulebook)}
+    def _write_gate_findings(self, database: Database, gated: Sequence[tuple[str, Recorded]], upto: int) -> None:
+        """FND-GATE: what a historical fact's gate knew before it, which the folds at the head still tell.
+
+        A fact's finding never changes, only whether the fact is visible: so it is asked once, and a void takes it out.
+        """
+        folds = self._streams.upto(upto, {tag for tag, _ in gated})
+        facts = [(tag, event, _historical(folds[tag], event)) for tag, event in gated]
+        asked = [fact for _, _, fact in facts if fact]
+        tags = {tag for fact in asked for tag in findings.reads_of_gate_finding(fact, self._rulebook)}
         streams = self._streams.upto(upto, tags)
 
-        # A fact's finding never changes, only whether the fact is visible: each is asked once.
-        found = {tag: list(findings.gate_findings_ever(facts, streams, self._rulebook)) for tag, facts in folds.items()}
+        def change(tag: str, event: Recorded, fact: Fact[findings.Gated] | None) -> Change:
+            found = findings.gate_finding(fact, streams, self._rulebook) if fact else None
+            rows = [(found.effective_on, date.max, *_finding(found))] if found else []
+            return Change(tag, event.position, frozenset(rows), (moved_position(event),))
 
-        def rows(tag: str, known_at: int) -> Iterator[Row]:
-            at = Moment(date.max, known_at)
-            for fact, finding in found[tag]:
-                if fact.is_visible(at):
-                    yield (finding.effective_on, date.max, *_finding(finding))
+        FINDINGS.apply(database, [change(*each) for each in facts])
 
-        FINDINGS.apply(database, changes(touched, rows))
-
-    def _outbound_findings(self, database: Database, touched: Mapping[str, Sequence[int]], upto: int) -> None:
+    def _write_outbound_findings(self, database: Database, batch: Sequence[Recorded], upto: int) -> None:
         """FND-OUT: only complaints that show a number used to call out, and that something has settled."""
+        touched = _may_be_found(batch)
+        if not touched:
+            return
         found = self._streams.upto(upto, touched)
         folds = {tag: facts for tag, facts in found.items() if _may_show_calling(facts)}
-        if not folds:
-            return
         numbers = self._streams.upto(upto, {tag for facts in folds.values() for tag in _number_tags(facts)})
         asked = {tag: touched[tag] for tag in folds}
         FINDINGS.apply(database, changes(asked, lambda tag, at: _outbound(folds[tag], numbers, at)))
+
+
+def _historical(facts: Facts, event: Recorded) -> Fact[findings.Gated] | None:
+    """The fact that an event records, if it is one of the past; None for a void."""
+    if isinstance(event.event, EventVoided):
+        return None
+    fact = facts.at_position(event.position)
+    return cast(Fact[findings.Gated], fact) if fact and fact.historical else None
+
+
+def _may_be_found(batch: Sequence[Recorded]) -> dict[str, list[int]]:
+    """The positions by complaint, without those of which the batch itself says that there is nothing to find.
+
+    Most complaints are received and settled soon after: what is told by the batch need not be read from the log.
+    """
+    touched: dict[str, list[int]] = {}
+    received: dict[str, ComplaintReceived] = {}
+    settled: set[str] = set()
+    for tag, each in tagged(batch, COMPLAINT):
+        touched.setdefault(tag, []).append(each.position)
+        if isinstance(each.event, ComplaintReceived):
+            received[tag] = each.event
+        elif isinstance(each.event, ComplaintResolved):
+            settled.add(tag)
+    idle = {
+        tag for tag, event in received.items() if tag not in settled or not findings.reads_of_outbound_finding(event)
+    }
+    return {tag: positions for tag, positions in touched.items() if tag not in idle}
 
 
 def _from_folds(

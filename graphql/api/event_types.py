@@ -193,5 +193,6 @@ def readable(info: Info, known: Sequence[Known]) -> list[Known]:
         return list(known)
     opened = info.context.sealer.open([each.recorded for each in known])
     return [
-        replace(each, recorded=replace(each.recorded, event=event)) for each, event in zip(known, opened, strict=True)
+        replace(each, recorded=msgspec.structs.replace(each.recorded, event=event))
+        for each, event in zip(known, opened, strict=True)
     ]
