@@ -202,9 +202,14 @@ def open_pool_beside(pool: Pool, beside: str, max_size: int = 4) -> Pool:
         raise ValueError("the pool's conninfo must be a text and its kwargs a mapping, as open_pool gives them")
     given = conninfo_to_dict(pool.conninfo)
     options = re.sub(r"(?<=-c search_path=)", f"{beside},", str(given.get("options") or ""))
-    return ConnectionPool(
-        make_conninfo(pool.conninfo, options=options), kwargs=pool.kwargs, min_size=1, max_size=max_size, open=True
-    )
+    # What is made beside is made anew after a crash; the commit that puts it in its place flushes all of it to the disk.
+    options += " -c synchronous_commit=off"
+    return open_pool_like(make_conninfo(pool.conninfo, options=options), max_size)
+
+
+def open_pool_like(conninfo: str, max_size: int = 4) -> Pool:
+    """Open a pool of autocommit connections by the ``conninfo`` of another pool of this module, as it is."""
+    return ConnectionPool(conninfo, kwargs={"autocommit": True}, min_size=1, max_size=max_size, open=True)
 
 
 def _session(conninfo: str, schema: str, role: str | None = None) -> str:

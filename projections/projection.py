@@ -1,13 +1,14 @@
 """What a projection is: a name, and how it writes a batch of events into its own tables."""
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Protocol, TypeAlias
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from domain.events import Event, EventVoided
 from domain.recorded import Recorded
+from ledger.streams import Streams
 
 Database = Connection[TupleRow]
 
@@ -27,6 +28,10 @@ class Projection(Protocol):
     def version(self) -> int: ...
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None: ...
+
+
+Build: TypeAlias = Callable[[Streams], Sequence[Projection]]
+"""Makes the projections of a program."""
 
 
 class Moves:

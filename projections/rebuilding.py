@@ -6,20 +6,22 @@ migrations made them so. A rebuild that ended in the middle leaves its schema, w
 ever asked.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import psycopg
+import structlog
 from psycopg import IsolationLevel, sql
 
 from ledger.migrations import RUNTIME_ROLE, Pool, open_pool_beside
 from ledger.notices import connect
 from ledger.recorder import PostgresRecorder
 from ledger.streams import Streams
+from projections.filling import BATCH, FAR, Fillers, fillers, usual
 from projections.parking import Parked, Parking
-from projections.projection import Database, Projection
+from projections.projection import Build, Database, Projection
 from projections.runner import Runner
 
 USCC: Final = "uscc"
@@ -42,6 +44,16 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }
 """Each projection's tables, with what names the enterprise of a row."""
+WHILE_FILLED: Final = frozenset(
+    (
+        *(f"{table}_of_subject" for table in ("duties", "listings", "exhibits", "findings", "live_accesses")),
+        "credit_changes_of_enterprise",
+        "filed_numbers_of_enterprise",
+        "resolutions_of_complaint",
+    )
+)
+"""The indexes, besides keys, by which rows are looked up while tables are filled. The others are made of the full tables,
+at a fraction of the cost."""
 STEP: Final = 10_000
 """Events after which progress is told."""
 NEAR: Final = 1_000
@@ -51,9 +63,10 @@ SWAP_SECONDS: Final = 10
 SWAPS: Final = 5
 _LOCK: Final = "hashtextextended('caseledger rebuild ' || %s, 0)"
 
-Build: TypeAlias = Callable[[Streams], Sequence[Projection]]
 Progress: TypeAlias = Callable[[int, int], None]
 """Is told how many events were applied, of how many."""
+
+log = structlog.get_logger(__name__)
 
 
 class CannotRebuild(Exception):
@@ -95,12 +108,15 @@ def rebuild(
     with ExitStack() as stack:
         owner = stack.enter_context(_as_owner(pool))
         schema = str(_one(owner, "SELECT current_schema()"))
+        is_far = usual(build) and _head(owner) >= FAR
+        filling = stack.enter_context(fillers(names or list(TABLES))) if is_far else None
         beside = stack.enter_context(_side_schema(owner, schema, names or list(TABLES)))
         side_pool = stack.enter_context(open_pool_beside(pool, beside))
         recorder = PostgresRecorder(side_pool)
         projections = [each for each in build(Streams(recorder)) if each.name in (names or TABLES)]
-        runner = Runner(side_pool, recorder, projections)
+        runner = Runner(side_pool, recorder, projections, batch=BATCH)
         work = _Rebuild(owner, Parking(pool), (schema, beside), runner, projections)
+        work.fill(filling, progress)
         work.follow(progress)
         work.require_no_worse()
         position, differing = work.compare()
@@ -130,17 +146,33 @@ class _Rebuild:
     def _tables(self) -> Iterator[tuple[str, str]]:
         return ((table, subject) for name in self._names for table, subject in TABLES[name].items())
 
+    def fill(self, fillers: Fillers | None, progress: Progress) -> None:
+        """Fills the tables up to where the live ones are, by processes of their own where it is far, and then indexes them."""
+        if fillers:
+            target = self._live()
+            fillers.fill(self._runner.pool, target, lambda: progress(self._runner.position(), target))
+            for each in self._runner.parking.parked():
+                log.error("an event cannot be applied", projection=each.projection, parked=each.uscc, why=each.why.en)
+        else:
+            self._approach(0, progress)
+        _index(self._owner, self._schema, self._beside, [table for table, _ in self._tables])
+
     def follow(self, progress: Progress) -> None:
         """Applies the log up to where the live ones are, until there is next to nothing left."""
         reached, left = 0, NEAR + 1
         while left > NEAR:
-            target = self._live()
-            while reached < target:
-                reached = self._runner.catch_up(min(target, reached + STEP))
-                progress(reached, target)
-                if self._runner.parking.stopped():
-                    return
+            reached = self._approach(reached, progress)
+            if self._runner.parking.stopped():
+                return
             left = self._live() - reached
+
+    def _approach(self, reached: int, progress: Progress) -> int:
+        """Applies the log up to where the live ones are by now, and gives the position reached."""
+        target = self._live()
+        while reached < target and not self._runner.parking.stopped():
+            reached = self._runner.catch_up(min(target, reached + STEP))
+            progress(reached, target)
+        return reached
 
     def compare(self) -> tuple[int, tuple[Difference, ...]]:
         """The enterprises whose rows differ when both have reached one position, which is given too.
@@ -162,17 +194,12 @@ class _Rebuild:
         return position, tuple(Difference(uscc, tuple(tables)) for uscc, tables in ordered)
 
     def _differing(self, looking: Database, table: str, subject: str) -> list[str | None]:
-        columns = _columns(looking, self._schema, table)
-
-        def rows(schema: str) -> sql.Composed:
-            named = sql.SQL(", ").join(map(sql.Identifier, columns))
-            of = sql.SQL(subject).format(schema=sql.Identifier(schema))
-            return sql.SQL("SELECT {} AS bears, {} FROM {} AS row").format(of, named, sql.Identifier(schema, table))
-
-        live, new = rows(self._schema), rows(self._beside)
-        statement = sql.SQL(
-            "SELECT DISTINCT bears FROM (({live} EXCEPT ALL {new}) UNION ALL ({new} EXCEPT ALL {live})) AS differing"
-        ).format(live=live, new=new)
+        named = sql.SQL(", ").join(map(sql.Identifier, _columns(looking, self._schema, table)))
+        live, new = sql.Identifier(self._schema), sql.Identifier(self._beside)
+        of_live, of_new = (sql.SQL(subject).format(schema=each) for each in (live, new))
+        statement = sql.SQL(_DIFFERING).format(
+            named=named, table=sql.Identifier(table), live=live, new=new, of_live=of_live, of_new=of_new
+        )
         return [bears for (bears,) in looking.execute(statement)]
 
     def require_no_worse(self) -> None:
@@ -291,17 +318,31 @@ def _copy_table(owner: Database, schema: str, beside: str, table: str) -> None:
     for name, definition in constraints:
         statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}")
         owner.execute(statement.format(new, sql.Identifier(name), sql.SQL(definition)))
-    indexes = owner.execute(
-        "SELECT pg_get_indexdef(indexrelid) FROM pg_index LEFT JOIN pg_constraint ON conindid = indexrelid"
-        " WHERE indrelid = %s::regclass AND pg_constraint.oid IS NULL",
-        [live.as_string(owner)],
+    for name, definition in _indexes(owner, schema, table):
+        if name in WHILE_FILLED:
+            owner.execute(_moved(owner, definition, schema, beside))
+
+
+def _index(owner: Database, schema: str, beside: str, tables: Iterable[str]) -> None:
+    """Makes the indexes that the tables were filled without."""
+    for table in tables:
+        for name, definition in _indexes(owner, schema, table):
+            if name not in WHILE_FILLED:
+                owner.execute(_moved(owner, definition, schema, beside))
+
+
+def _indexes(owner: Database, schema: str, table: str) -> list[tuple[str, str]]:
+    """The names of the indexes of a live table that are no constraint's, each with the statement that makes it."""
+    return owner.execute(
+        "SELECT relname, pg_get_indexdef(indexrelid)"
+        " FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid LEFT JOIN pg_constraint ON conindid = indexrelid"
+        " WHERE indrelid = %s::regclass AND pg_constraint.oid IS NULL ORDER BY 1",
+        [sql.Identifier(schema, table).as_string(owner)],
     ).fetchall()
-    for (definition,) in indexes:
-        # It names the table with its schema where that is not on the search path alone.
-        owner.execute(_moved(owner, definition, schema, beside))
 
 
 def _moved(owner: Database, definition: str, schema: str, beside: str) -> bytes:
+    # It names the table with its schema where that is not on the search path alone.
     quoted = _one(owner, "SELECT quote_ident(%s)", [schema])
     return definition.replace(f" ON {quoted}.", f" ON {sql.Identifier(beside).as_string(owner)}.", 1).encode()
 
@@ -316,6 +357,21 @@ def _columns(looking: Database, schema: str, table: str) -> list[str]:
     return [name for (name,) in rows]
 
 
+def _head(owner: Database) -> int:
+    return int(str(_one(owner, "SELECT position FROM head")))
+
+
 def _one(owner: Database, statement: str, parameters: Sequence[object] = ()) -> object:
     row = owner.execute(statement.encode(), parameters).fetchone()
     return row[0] if row else None
+
+
+# A row that both have as often cancels itself out; only of what is left it is looked up whose it is.
+_DIFFERING: Final = """
+WITH differing AS MATERIALIZED (
+    SELECT {named}, sum(side) AS side
+    FROM (SELECT {named}, 1 AS side FROM {live}.{table} UNION ALL SELECT {named}, -1 FROM {new}.{table}) AS both_sides
+    GROUP BY {named} HAVING sum(side) <> 0
+)
+SELECT {of_live} FROM differing AS row WHERE side > 0 UNION SELECT {of_new} FROM differing AS row WHERE side < 0
+"""

@@ -78,8 +78,11 @@ class Runner:
         recorder: PostgresRecorder,
         projections: Sequence[Projection],
         observer: Observer = UNOBSERVED,
+        batch: int | None = None,
     ) -> None:
+        """`batch`: how many events are applied in one transaction, if not the usual number."""
         self.pool = pool
+        self._batch = batch
         self._observer = observer
         self.parking = Parking(pool)
         self._recorder = recorder
@@ -135,6 +138,12 @@ class Runner:
                 return reached
             self.wake()
             sleep(0.02)
+
+    def bring(self, database: Database, upto: int) -> None:
+        """Applies what there is up to a position without the lead, to tables that nobody is told of yet."""
+        self._enrol(database)
+        while self._move(database, upto):
+            pass
 
     def step(self) -> bool:
         """Applies one batch. Says whether there was one; there is none where another runner leads."""
@@ -255,7 +264,8 @@ class Runner:
             if not reached:
                 return False
             after = min(reached.values())
-            limit = BATCH if upto is None else min(BATCH, upto - after)
+            most = self._batch or BATCH
+            limit = most if upto is None else min(most, upto - after)
             found = list(self._recorder.read(after=after, limit=limit)) if limit > 0 else []
             if not found:
                 return False

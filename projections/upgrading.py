@@ -13,7 +13,8 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from projections.rebuilding import Build, CannotRebuild, UnderWay, rebuild
+from projections.projection import Build
+from projections.rebuilding import CannotRebuild, UnderWay, rebuild
 from projections.runner import Runner
 
 LOOK_SECONDS: Final = 1.0

@@ -1,7 +1,7 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from domain.events import ComplaintReceived
 from domain.facts import HEAD, Facts, Moment
