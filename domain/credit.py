@@ -1,6 +1,5 @@
 """Credit status (rulebook §4): what an enterprise's standing is at (D, P), why, and over all dates."""
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -116,45 +115,50 @@ def timeline(facts: Facts, known_at: int, rulebook: Rulebook = RULEBOOK) -> tupl
 
     One sweep over the days on which something begins or ends to weigh, so its cost is that of sorting them.
     """
-    changes: dict[date, Counter[CreditStatus]] = defaultdict(Counter)
+    changes: list[tuple[date, int, int]] = []
     for status, begins, ends in _weights(facts, Moment(date.max, known_at), rulebook):
         if ends is None or begins < ends:
-            changes[begins][status] += 1
+            changes.append((begins, status, 1))
             if ends is not None:
-                changes[ends][status] -= 1
-    weight: Counter[CreditStatus] = Counter()
+                changes.append((ends, status, -1))
+    changes.sort()
+    weight = [0] * len(_ORDER)
     spans = [Span(None, CreditStatus.UNKNOWN)]
-    for day in sorted(changes):
-        weight.update(changes[day])
-        status = _heaviest(weight)
-        if status is not spans[-1].status:
-            spans.append(Span(day, status))
+    for place, (day, status, change) in enumerate(changes, 1):
+        weight[status] += change
+        if place == len(changes) or changes[place][0] != day:
+            heaviest = _heaviest(weight)
+            if heaviest is not spans[-1].status:
+                spans.append(Span(day, heaviest))
     return tuple(spans)
 
 
-def _heaviest(weight: Counter[CreditStatus]) -> CreditStatus:
-    """The first of §4 that applies, where GOOD stands for being registered."""
-    if not weight[CreditStatus.GOOD]:
+_ORDER: Final = (CreditStatus.DISHONEST, CreditStatus.ADVERSE, CreditStatus.WATCH, CreditStatus.GOOD)
+"""The first of them that applies is the status (§4), where GOOD stands for being registered."""
+_DISHONEST, _ADVERSE, _WATCH, _GOOD = range(len(_ORDER))
+
+
+def _heaviest(weight: list[int]) -> CreditStatus:
+    if not weight[_GOOD]:
         return CreditStatus.UNKNOWN
-    order = (CreditStatus.DISHONEST, CreditStatus.ADVERSE, CreditStatus.WATCH)
-    return next((status for status in order if weight[status]), CreditStatus.GOOD)
+    return next(status for status, number in zip(_ORDER, weight, strict=True) if number)
 
 
-def _weights(facts: Facts, at: Moment, rulebook: Rulebook) -> Iterator[tuple[CreditStatus, date, date | None]]:
-    """What bears on the status, each with the day it begins and the day it has ended (None: it lasts)."""
+def _weights(facts: Facts, at: Moment, rulebook: Rulebook) -> Iterator[tuple[int, date, date | None]]:
+    """What bears on the status, by its place in the order, each with the day it begins and the day it has ended (None: it lasts)."""
     for registered in facts.visible(EnterpriseRegistered, at):
-        yield CreditStatus.GOOD, registered.effective_on, None
+        yield _GOOD, registered.effective_on, None
     for entry in entries(facts, at):
-        listed = CreditStatus.DISHONEST if entry.made.event.list is CreditList.DISHONESTY else CreditStatus.ADVERSE
+        listed = _DISHONEST if entry.made.event.list is CreditList.DISHONESTY else _ADVERSE
         yield listed, entry.made.effective_on, entry.removed.effective_on if entry.removed else None
     for order in orders(facts, at):
         if order.ordered.event.due_on < date.max:
             overdue = max(order.ordered.effective_on, order.ordered.event.due_on + timedelta(days=1))
-            yield CreditStatus.WATCH, overdue, order.confirmed.effective_on if order.confirmed else None
+            yield _WATCH, overdue, order.confirmed.effective_on if order.confirmed else None
     for begins, taken_back in _signals_ever(facts, at):
         for lasts_from, lasts_to in _windows(begins, rulebook):
             ends = lasts_to if taken_back is None else min(lasts_to, taken_back)
-            yield CreditStatus.WATCH, lasts_from, ends
+            yield _WATCH, lasts_from, ends
 
 
 def _signals_ever(facts: Facts, at: Moment) -> Iterator[tuple[date, date | None]]:

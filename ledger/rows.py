@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import repeat
-from struct import Struct
+from struct import Struct, pack
+from types import NoneType
 from typing import Any, ClassVar, Final, Self
 
 from psycopg import adapters
@@ -13,18 +13,28 @@ from psycopg.pq import Format
 from ledger.migrations import Pool
 
 _HEADER: Final = Struct("!iiIii")
-_LENGTH: Final = Struct("!i").pack
-_INTEGER: Final = Struct("!iq").pack
-_LONG: Final = Struct("!q").pack
-_DAYS: Final = Struct("!ii")
+_LENGTH: Final = Struct("!i")
+_DAY: Final = Struct("!i")
 _FIRST_DAY: Final = date(2000, 1, 1).toordinal()
 """PostgreSQL counts dates from it."""
+_LONG: Final = Struct("!q").pack
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """PostgreSQL counts instants from it, in microseconds."""
 
 
+class _Lengths(dict[int, bytes]):
+    """Lengths as they stand before elements: looked up, those that are usual."""
+
+    def __missing__(self, length: int) -> bytes:
+        return _LENGTH.pack(length)
+
+
+_LENGTHS: Final = _Lengths((length, _LENGTH.pack(length)) for length in range(1_024))
+_NULL: Final = _LENGTH.pack(-1)
+
+
 class Packed(bytes):
-    """An array of one dimension without nulls in PostgreSQL's binary form, as array_recv reads it.
+    """An array of one dimension in PostgreSQL's binary form, as array_recv reads it.
 
     Psycopg's own dumper works for lists of whatever depth and content, and takes ten times as long: most of an append.
     """
@@ -34,10 +44,10 @@ class Packed(bytes):
     element: ClassVar[int]
 
     @classmethod
-    def of(cls, count: int, elements: Iterable[bytes]) -> Self:
-        """Packs elements, each after its length."""
+    def of(cls, count: int, elements: bytes) -> Self:
+        """Puts the header before elements that stand each after its length."""
         header = _HEADER.pack(bool(count), 0, cls.element, count, 1)[: None if count else 12]
-        return cls(header + b"".join(elements))
+        return cls(header + elements)
 
 
 class Bytes(Packed):
@@ -57,14 +67,20 @@ class Texts(Packed):
         encoded = list(map(str.encode, values))
         return cls.of(len(encoded), _each_after_its_length(encoded))
 
+    @classmethod
+    def nullable(cls, values: Sequence[str | None]) -> Self:
+        return cls.of(len(values), _or_null([None if value is None else value.encode() for value in values]))
+
 
 class Integers(Packed):
     """A bigint[] parameter."""
 
     @classmethod
     def packed(cls, values: Iterable[int]) -> Self:
-        elements = list(map(_INTEGER, repeat(8), values))
-        return cls.of(len(elements), elements)
+        values = list(values)
+        each_after_its_length = [8] * (2 * len(values))
+        each_after_its_length[1::2] = values
+        return cls.of(len(values), pack("!" + "iq" * len(values), *each_after_its_length))
 
 
 class Dates(Packed):
@@ -72,8 +88,27 @@ class Dates(Packed):
 
     @classmethod
     def packed(cls, values: Iterable[date]) -> Self:
-        elements = [_DAYS.pack(4, value.toordinal() - _FIRST_DAY) for value in values]
-        return cls.of(len(elements), elements)
+        days = [value.toordinal() - _FIRST_DAY for value in values]
+        each_after_its_length = [4] * (2 * len(days))
+        each_after_its_length[1::2] = days
+        return cls.of(len(days), pack(f"!{2 * len(days)}i", *each_after_its_length))
+
+    @classmethod
+    def nullable(cls, values: Sequence[date | None]) -> Self:
+        days = [None if value is None else _DAY.pack(value.toordinal() - _FIRST_DAY) for value in values]
+        return cls.of(len(days), _or_null(days))
+
+
+class Flags(Packed):
+    """A boolean[] parameter."""
+
+    @classmethod
+    def packed(cls, values: Sequence[bool]) -> Self:
+        return cls.of(len(values), b"".join([_TRUE if value else _FALSE for value in values]))
+
+
+_TRUE: Final = _LENGTH.pack(1) + b"\x01"
+_FALSE: Final = _LENGTH.pack(1) + b"\x00"
 
 
 def instant(at: datetime) -> bytes:
@@ -81,12 +116,16 @@ def instant(at: datetime) -> bytes:
     return _LONG((at - _EPOCH) // timedelta(microseconds=1))
 
 
-def _each_after_its_length(values: Sequence[bytes]) -> list[bytes]:
-    # Without a step of the interpreter for each: there are ten for every event of an append.
+def _each_after_its_length(values: Sequence[bytes]) -> bytes:
     parts = [b""] * (2 * len(values))
-    parts[::2] = map(_LENGTH, map(len, values))
+    parts[::2] = map(_LENGTHS.__getitem__, map(len, values))
     parts[1::2] = values
-    return parts
+    return b"".join(parts)
+
+
+def _or_null(values: Sequence[bytes | None]) -> bytes:
+    """Elements each after its length, which says of one that there is none."""
+    return b"".join([_NULL if value is None else _LENGTHS[len(value)] + value for value in values])
 
 
 class _PackedDumper(Dumper):
@@ -106,12 +145,16 @@ _register(Bytes, "bytea")
 _register(Texts, "text")
 _register(Integers, "int8")
 _register(Dates, "date")
+_register(Flags, "bool")
 
 _PACKED: Final[dict[frozenset[type], Callable[[Sequence[Any]], Any]]] = {
     frozenset({bytes}): Bytes.packed,
     frozenset({str}): Texts.packed,
     frozenset({int}): Integers.packed,
     frozenset({date}): Dates.packed,
+    frozenset({bool}): Flags.packed,
+    frozenset({str, NoneType}): Texts.nullable,
+    frozenset({date, NoneType}): Dates.nullable,
 }
 
 

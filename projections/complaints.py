@@ -11,7 +11,7 @@ from domain.events import ComplaintReceived, ComplaintResolved, EventVoided
 from domain.recorded import Recorded
 from domain.vocabulary import ComplaintOutcome
 from ledger.rows import columns
-from projections.projection import Database
+from projections.projection import Database, tagged
 
 TAG: Final = "complaint:"
 
@@ -48,14 +48,15 @@ class Complaints:
 
         Complaints that came with the batch had no share before; their new one is made from the batch alone.
         """
-        own = [event for event in batch if event.tags and event.uscc is not None and _complaint(event)]
-        if not own:
+        found = [(tag.removeprefix(TAG), each) for tag, each in tagged(batch, TAG) if each.uscc is not None]
+        if not found:
             return
+        own = [event for _, event in found]
         voided = {e.event.position for e in own if isinstance(e.event, EventVoided)}
         received = [_received(e, e.event, voided) for e in own if isinstance(e.event, ComplaintReceived)]
         resolved = [_resolved(e, e.event, voided) for e in own if isinstance(e.event, ComplaintResolved)]
         new = {row.complaint_id for row in received}
-        older = {complaint_id for event in own if (complaint_id := _complaint(event)) not in new}
+        older = {complaint_id for complaint_id, _ in found} - new
         before = _shares(database, older)
         _insert_received(database, received)
         _insert_resolved(database, resolved)
@@ -81,11 +82,6 @@ class Resolved(NamedTuple):
     voided: bool
 
 
-def _complaint(event: Recorded) -> str | None:
-    """The complaint that an event is of."""
-    return next((tag.removeprefix(TAG) for tag in event.tags if tag.startswith(TAG)), None)
-
-
 def _received(each: Recorded, event: ComplaintReceived, voided: Collection[int]) -> Received:
     return Received(event.complaint_id, each.position, each.uscc or "", each.effective_on, each.position in voided)
 
@@ -108,7 +104,7 @@ def shares(day: Day, settled: Iterable[Settled]) -> dict[Day, Change]:
     return changes
 
 
-def _shares(database: Database, complaint_ids: Collection[str | None]) -> Shares:
+def _shares(database: Database, complaint_ids: Collection[str]) -> Shares:
     """The shares of complaints as they are kept."""
     if not complaint_ids:
         return Counter()
@@ -171,7 +167,7 @@ def _insert_resolved(database: Database, rows: Sequence[Resolved]) -> None:
         )
 
 
-def _void(database: Database, positions: Collection[int], complaint_ids: Collection[str | None]) -> None:
+def _void(database: Database, positions: Collection[int], complaint_ids: Collection[str]) -> None:
     """Voids what earlier batches wrote."""
     if positions and complaint_ids:
         asked = [list(complaint_ids), list(positions)]

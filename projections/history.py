@@ -1,11 +1,14 @@
 """The history: which event bears which enterprise, from when it takes effect, and what voided it (§8)."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from domain.events import EventVoided
+from domain.events import EVENTS, EventVoided
 from domain.recorded import Recorded
 from ledger.rows import columns
 from projections.projection import Database
+
+_AREAS: Final = {cls: cls.area.value for cls in EVENTS.values()}
 
 
 class History:
@@ -16,7 +19,7 @@ class History:
         database.execute(
             "INSERT INTO history (position, uscc, area, type, effective_on)"
             " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::date[])",
-            columns([(e.position, e.uscc, type(e.event).area.value, e.type, e.effective_on) for e in batch]),
+            columns([(e.position, e.uscc, _AREAS[type(e.event)], e.type, e.effective_on) for e in batch]),
         )
         voids = [(event.event.position, event.position) for event in batch if isinstance(event.event, EventVoided)]
         if voids:

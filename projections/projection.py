@@ -1,7 +1,7 @@
 """What a projection is: a name, and how it writes a batch of events into its own tables."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -34,12 +34,15 @@ Build: TypeAlias = Callable[[Streams], Sequence[Projection]]
 """Makes the projections of a program."""
 
 
+_VOID: Final = EventVoided.__name__
+
+
 class Moves:
     """A batch by what each of its events adds to or takes from: looked at once, whatever number of tables asks."""
 
     def __init__(self, batch: Sequence[Recorded]) -> None:
         self._batch = batch
-        self._types = [moved_type(recorded) for recorded in batch]
+        self._types = [moved_type(each) if each.type == _VOID else each.type for each in batch]
         self._kinds = frozenset(self._types)
 
     def of(self, types: Collection[type[Event]]) -> list[Recorded]:

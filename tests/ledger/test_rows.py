@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.migrations import Pool
-from ledger.rows import Bytes, Dates, Integers, Packed, Texts, columns
+from ledger.rows import Bytes, Dates, Flags, Integers, Packed, Texts, columns
 
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 ROWS = st.lists(
@@ -35,7 +35,7 @@ def test_rows_come_back_as_they_went_in(pool: Pool, rows: list[tuple[Any, ...]])
     assert found == rows
 
 
-@pytest.mark.parametrize("empty", [kind.packed([]) for kind in (Bytes, Texts, Integers, Dates)])
+@pytest.mark.parametrize("empty", [kind.packed([]) for kind in (Bytes, Texts, Integers, Dates, Flags)])
 def test_an_array_may_be_empty(pool: Pool, empty: Packed) -> None:
     with pool.connection() as database:
         row = database.execute("SELECT cardinality(%s)", [empty]).fetchone()
@@ -44,8 +44,10 @@ def test_an_array_may_be_empty(pool: Pool, empty: Packed) -> None:
 
 def test_columns_of_plain_values_are_packed_and_others_left_to_the_library() -> None:
     moment = datetime(2026, 6, 1, tzinfo=UTC)
-    packed = columns([("a", 1, date(2026, 6, 1), b"x", None, moment), ("b", 2, date.max, b"", "c", moment)])
-    assert [type(column) for column in packed] == [Texts, Integers, Dates, Bytes, list, list]
+    packed = columns(
+        [("a", 1, date.max, b"x", None, True, moment, None), ("b", 2, date.min, b"", "c", False, moment, None)]
+    )
+    assert [type(column) for column in packed] == [Texts, Integers, Dates, Bytes, Texts, Flags, list, list]
 
 
 def test_half_a_character_is_refused_before_it_is_sent() -> None:
