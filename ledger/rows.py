@@ -1,8 +1,10 @@
 """Rows into the database and out of it: what every module that speaks SQL in sets needs."""
 
+import sys
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from struct import Struct, pack
+from struct import Struct
 from types import NoneType
 from typing import Any, ClassVar, Final, Self
 
@@ -77,10 +79,8 @@ class Integers(Packed):
 
     @classmethod
     def packed(cls, values: Iterable[int]) -> Self:
-        values = list(values)
-        each_after_its_length = [8] * (2 * len(values))
-        each_after_its_length[1::2] = values
-        return cls.of(len(values), pack("!" + "iq" * len(values), *each_after_its_length))
+        numbers = array("q", values)
+        return cls.of(len(numbers), _of_one_length(numbers))
 
 
 class Dates(Packed):
@@ -88,10 +88,8 @@ class Dates(Packed):
 
     @classmethod
     def packed(cls, values: Iterable[date]) -> Self:
-        days = [value.toordinal() - _FIRST_DAY for value in values]
-        each_after_its_length = [4] * (2 * len(days))
-        each_after_its_length[1::2] = days
-        return cls.of(len(days), pack(f"!{2 * len(days)}i", *each_after_its_length))
+        days = array("i", [value.toordinal() - _FIRST_DAY for value in values])
+        return cls.of(len(days), _of_one_length(days))
 
     @classmethod
     def nullable(cls, values: Sequence[date | None]) -> Self:
@@ -114,6 +112,19 @@ _FALSE: Final = _LENGTH.pack(1) + b"\x00"
 def instant(at: datetime) -> bytes:
     """A timestamptz in PostgreSQL's binary form."""
     return _LONG((at - _EPOCH) // timedelta(microseconds=1))
+
+
+def _of_one_length(numbers: "array[int]") -> bytes:
+    """Numbers, the first byte first, each after its length: put in place a byte of all of them at a time."""
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    width, raw = numbers.itemsize, numbers.tobytes()
+    step = _LENGTH.size + width
+    packed = bytearray(step * len(numbers))
+    packed[_LENGTH.size - 1 :: step] = bytes([width]) * len(numbers)
+    for place in range(width):
+        packed[_LENGTH.size + place :: step] = raw[place::width]
+    return bytes(packed)
 
 
 def _each_after_its_length(values: Sequence[bytes]) -> bytes:
