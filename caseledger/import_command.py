@@ -16,7 +16,7 @@ from caseledger.items import Item
 from caseledger.lines import Source, open_source
 from caseledger.reporting import as_json, note, progress
 from caseledger.settings import Settings
-from caseledger.wiring import System, open_system
+from caseledger.wiring import System, catch_up, open_system
 from domain.commands import Code, Refusal, refusal
 from ledger.cloudevents import source_of
 from ledger.files import new_whole
@@ -24,8 +24,11 @@ from ledger.imports import ImportedLines, Rehearsal, RehearsedLines
 from ledger.ledger import Ledger
 from ledger.sealing import Discarding
 from ledger.tree import log_name
+from projections.filling import Follower, following
 
 SUFFIX: Final = ".rejected.jsonl"
+MUCH: Final = 5_000
+"""Recorded rows from which on the read models are kept near by a process of their own."""
 
 
 def import_file(
@@ -60,7 +63,9 @@ def import_file(
         began = time.monotonic()
         try:
             with lines.alone(lambda: note("Another import is under way: waiting for its end.")):
-                _run(importer, _of_others(found.items(source), source_of(log_name(system.pool))), source, machine)
+                items = _of_others(found.items(source), source_of(log_name(system.pool)))
+                with _progress(source, machine) as show:
+                    _run(importer, items, None if dry_run else system, show)
         finally:
             _summarise(importer.tally, time.monotonic() - began, dry_run, machine, found.counted)
     return importer.tally.rejected == 0
@@ -72,10 +77,19 @@ def _rehearsed(system: System) -> tuple[ImportedLines, Ledger]:
     return RehearsedLines(rehearsal), Ledger(rehearsal, discarding, ledger.clock, ledger.rulebook)
 
 
-def _run(importer: Importer, items: Iterable[Item], source: Source, machine: bool) -> None:
-    with _progress(source, machine) as show:
+def _run(importer: Importer, items: Iterable[Item], system: System | None, show: Callable[[Tally, str], None]) -> None:
+    """Imports, and brings the read models of the system to what was imported; beside it, where that is much."""
+    with ExitStack() as stack:
+        follower: Follower | None = None
         for tally in importer.run(items):
-            show(tally)
+            show(tally, f"{tally.rejected:,} rejected")
+            if system and follower is None and tally.recorded >= MUCH:
+                follower = stack.enter_context(following(system.pool))
+        if system:
+            show(importer.tally, "the read models follow")
+            if follower:
+                follower.wait(system.runner, system.ledger.recorder.head())
+            catch_up(system)
 
 
 def _of_others(items: Iterable[Item], own: str) -> Iterator[Item]:
@@ -119,19 +133,18 @@ def _summarise(tally: Tally, seconds: float, dry_run: bool, machine: bool, count
 
 
 @contextmanager
-def _progress(source: Source, machine: bool) -> Iterator[Callable[[Tally], None]]:
-    """Gives a function that shows a tally: as a bar on a terminal, and not at all in a pipe."""
+def _progress(source: Source, machine: bool) -> Iterator[Callable[[Tally, str], None]]:
+    """Gives a function that shows a tally and what is said of it: as a bar on a terminal, and not at all in a pipe."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with progress(*columns, machine=machine) as bar:
         task = bar.add_task("reading", total=source.size)
         source.watch = lambda: bar.update(task, completed=source.read)
 
-        def show(tally: Tally) -> None:
+        def show(tally: Tally, said: str) -> None:
             done = tally.recorded + tally.replayed + tally.rejected + tally.passed
             # A reader that knows how many rows there are has read the file to its end.
             completed, total = (source.read, source.size) if source.rows is None else (done, source.rows)
-            said = f"{done:,} rows, {tally.rejected:,} rejected"
-            bar.update(task, completed=completed, total=total, description=said)
+            bar.update(task, completed=completed, total=total, description=f"{done:,} rows, {said}")
 
         yield show
 

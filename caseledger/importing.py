@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any, Final
 from uuid import uuid4
 
@@ -84,7 +84,7 @@ class Importer:
         Raises ImportStopped, and what reading the items raises.
         """
         for batch in _batches(items):
-            rows = [Row(self._key(item), item) for item in batch if item.facts]
+            rows = self._rows([item for item in batch if item.facts])
             fresh = self._placed(rows if self._settle else self._fresh(rows))
             self.tally.replayed += len(rows) - len(fresh)
             wrong = [_rejected(item) for item in batch if item.refusals]
@@ -95,10 +95,16 @@ class Importer:
                 self._reject(rejected)
             yield self.tally
 
-    def _key(self, item: Item) -> bytes:
-        if item.unique:
-            return key_of(self._ledger, item.content)
-        return self._ledger.sealer.digest(b"%d " % self._occurrences.count(item.content) + item.content)
+    def _rows(self, items: Sequence[Item]) -> list[Row]:
+        counts = iter(self._occurrences.counts([item.content for item in items if not item.unique]))
+        digest = self._ledger.sealer.digest
+        return [
+            Row(
+                key_of(self._ledger, item.content) if item.unique else digest(b"%d " % next(counts) + item.content),
+                item,
+            )
+            for item in items
+        ]
 
     def _placed(self, rows: list[Row]) -> list[Row]:
         """The rows with the positions that this ledger has of what they rest on; those that rest on what is not in, refused."""
@@ -179,10 +185,12 @@ class Importer:
         before = accumulate((len(row.item.facts) for _, row in live), initial=0)
         keys = {row.key: first for (_, row), first in zip(live, before, strict=False)}
         # What settled rows rest on is in the ledger, and they may come again with other facts.
+        content = sha256(b"historical " if self._historical else b"")
+        content.update(b"".join(keys))
         batch = uuid4().hex if self._settle else sha256(b"".join(keys)).hexdigest()[:32]
         self._lines.name_batch(keys, batch)
         facts = [(name, self._marked(name, fact)) for _, row in live for name, fact in row.item.facts]
-        recording = self._ledger.record(IMPORTER, batch, facts)
+        recording = self._ledger.record(IMPORTER, batch, facts, content.digest())
         if not recording.refusals:
             return None
         first = recording.refusals[0]
@@ -201,7 +209,7 @@ class _Outrun(Exception):
 
 
 class Occurrences:
-    """How many times a content has come, counting this one: in a file of its own, so that memory stays constant."""
+    """How many times contents have come: in a file of its own, so that memory stays constant."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
@@ -209,15 +217,26 @@ class Occurrences:
         self._database.execute("PRAGMA synchronous = off")
         self._database.execute("CREATE TABLE seen (content BLOB PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID")
 
-    def count(self, content: bytes) -> int:
-        (times,) = self._database.execute(_SEEN, [sha256(content).digest()]).fetchone()
-        return int(times)
+    def counts(self, contents: Sequence[bytes]) -> list[int]:
+        """The same of each of some contents, counting it and those before it; at most as many as a batch has rows."""
+        if not contents:
+            return []
+        digests = [sha256(content).digest() for content in contents]
+        coming = Counter(digests)
+        statement = _SEEN.format(", ".join(["(?, ?)"] * len(coming)))
+        rows = self._database.execute(statement, list(chain.from_iterable(coming.items())))
+        times = {digest: total - coming[digest] for digest, total in rows}
+        counted = []
+        for digest in digests:
+            times[digest] += 1
+            counted.append(times[digest])
+        return counted
 
 
 _GATED: Final = frozenset(name for name, cls in RECORDABLE.items() if cls.gated)
 
 _SEEN: Final = """
-INSERT INTO seen VALUES (?, 1) ON CONFLICT (content) DO UPDATE SET times = times + 1 RETURNING times
+INSERT INTO seen VALUES {} ON CONFLICT (content) DO UPDATE SET times = times + excluded.times RETURNING content, times
 """
 
 

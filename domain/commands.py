@@ -65,10 +65,11 @@ def command(name: str, sent: object, now: datetime) -> tuple[Command | None, lis
     """The command that a FactInput's one field states, or every flaw of its shape (code INVALID)."""
     cls = RECORDABLE[name]
     values, flaws = fields_sent(cls, sent, BESIDES_GATED if cls.gated else BESIDES)
-    historical, effective_on = False, legal_date_of(now)
+    historical, today = False, legal_date_of(now)
+    effective_on = today
     if isinstance(sent, Mapping):
         historical = optional_flag(sent, "historical", flaws) if cls.gated else False
-        effective_on = _effective_on(sent.get("effectiveOn"), legal_date_of(now), flaws)
+        effective_on = _effective_on(sent.get("effectiveOn"), today, flaws)
         flaws += _contradictions(cls, sent, values, historical, now)
     if flaws:
         return None, [Refusal(Code.INVALID, flaw.path, flaw.text) for flaw in flaws]

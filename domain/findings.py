@@ -113,8 +113,7 @@ def _reads(request: Request, at: Moment, rulebook: Rulebook) -> frozenset[str]:
 
 
 def _ask(request: Request, at: Moment, streams: Mapping[str, Facts], rulebook: Rulebook) -> Answer:
-    read = {tag: streams[tag] for tag in _reads(request, at, rulebook)}
-    return live.ask(request, at, read, rulebook)
+    return live.ask(request, at, streams, rulebook)
 
 
 def _found(rule: str, fact: Fact[Gated], answer: Answer) -> Finding | None:

@@ -327,7 +327,7 @@ def _of_inspections(known: _Known) -> Iterator[Duty]:
 def _of_campaign(known: _Known) -> Iterator[Duty]:
     """OBL-SELF: begins with the first version that has the rule; the campaign bears the year of its due day."""
     rule, rulebook = known.rulebook.rule(SELF), known.rulebook
-    begins = min(v.in_force_from for v in rulebook.versions if rulebook.applies(rule, None, v))
+    begins = rulebook.begins(rule)
     held = licences_in_force(known.facts, Moment(begins, known.at.known_at))
     if rule.due_on is None:
         raise LookupError(f"rule {SELF}: has no due day; give it one in the rulebook")

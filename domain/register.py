@@ -98,19 +98,27 @@ class Licence:
 
 def licences(facts: Facts, at: Moment) -> list[Licence]:
     """Every licence whose grant is visible, ended ones too, in the order of grant."""
-    return [_licence(facts, at, granted) for granted in facts.visible(LicenceGranted, at)]
+    return _licences(facts, at, facts.visible(LicenceGranted, at))
 
 
 def licence(facts: Facts, at: Moment, licence_no: str) -> Licence | None:
     granted = [fact for fact in facts.visible(LicenceGranted, at) if fact.event.licence_no == licence_no]
-    return _licence(facts, at, granted[-1]) if granted else None
+    return _licences(facts, at, granted[-1:])[0] if granted else None
 
 
-def _licence(facts: Facts, at: Moment, granted: Fact[LicenceGranted]) -> Licence:
-    no = granted.event.licence_no
-    renewals = [fact for fact in facts.visible(LicenceRenewed, at) if fact.event.licence_no == no]
-    endings = in_order(fact for cls in ENDINGS for fact in facts.visible(cls, at) if fact.event.licence_no == no)
-    return Licence(granted, tuple(renewals), tuple(endings))
+def _licences(facts: Facts, at: Moment, grants: list[Fact[LicenceGranted]]) -> list[Licence]:
+    if not grants:
+        return []
+    renewals = facts.visible(LicenceRenewed, at)
+    endings = in_order(fact for cls in ENDINGS for fact in facts.visible(cls, at))
+    return [
+        Licence(
+            granted,
+            tuple(fact for fact in renewals if fact.event.licence_no == granted.event.licence_no),
+            tuple(fact for fact in endings if fact.event.licence_no == granted.event.licence_no),
+        )
+        for granted in grants
+    ]
 
 
 def licences_in_force(facts: Facts, at: Moment) -> list[Licence]:

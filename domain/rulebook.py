@@ -196,9 +196,17 @@ class Rulebook:
     @cached_property
     def _by_scope(self) -> dict[tuple[Gate | None, str], tuple[Rule, ...]]:
         return {
-            (gate, version.version): tuple(rule for rule in self._by_id.values() if self.applies(rule, gate, version))
+            (gate, version.version): tuple(rule for rule in self._by_id.values() if self._is_asked(rule, gate, version))
             for gate in (None, *Gate)
             for version in self.versions
+        }
+
+    @cached_property
+    def _begins(self) -> dict[str, date]:
+        return {
+            rule.id: version.in_force_from
+            for version in reversed(self.versions)
+            for rule in self._by_scope[None, version.version]
         }
 
     @cached_property
@@ -230,8 +238,15 @@ class Rulebook:
 
     def applies(self, rule: Rule, gate: Gate | None, version: Version) -> bool:
         """Whether the rule is asked at the gate (None: outside the gates) under the version."""
-        rank = self._ranks[self._own(version)]
+        return rule in self.rules_for(gate, version)
+
+    def _is_asked(self, rule: Rule, gate: Gate | None, version: Version) -> bool:
+        rank = self._ranks[version.version]
         return any(scope.gate == gate and self._ranks[scope.since] <= rank for scope in rule.scopes)
+
+    def begins(self, rule: Rule) -> date:
+        """The first legal date on which a rule outside the gates is asked."""
+        return self._begins[rule.id]
 
     def rules_for(self, gate: Gate | None, version: Version) -> tuple[Rule, ...]:
         """The rules asked at the gate (None: those outside the gates) under the version, ordered by id."""

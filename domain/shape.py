@@ -112,12 +112,18 @@ def fields_sent(
     flaws = _unknown(cls, sent, besides)
     values: dict[str, Any] = {}
     for field in fields_of(cls):
-        _take(field, sent.get(field.sent_as), values, flaws)
+        value = sent.get(field.sent_as)
+        if value is None or field.many or field.nested:
+            _take(field, value, values, flaws)
+        else:
+            values[field.name] = _checked(field, field.sent_as, value, flaws)
     return values, flaws
 
 
 def _unknown(cls: type[msgspec.Struct], sent: Mapping[str, object], besides: Sequence[str]) -> list[Flaw]:
     known = _sent_names(cls)
+    if sent.keys() <= known.keys():
+        return []
     unknown = [key for key in sent if key not in known and key not in besides]
     if not unknown:
         return []
@@ -144,8 +150,6 @@ def _take(field: Field, value: object, values: dict[str, Any], flaws: list[Flaw]
         nested, inner = parse(field.nested, value)
         flaws += [Flaw(f"{field.sent_as}.{flaw.path}".rstrip("."), flaw.text) for flaw in inner]
         values[field.name] = nested
-    else:
-        values[field.name] = _checked(field, field.sent_as, value, flaws)
 
 
 def _take_list(field: Field, value: object, values: dict[str, Any], flaws: list[Flaw]) -> None:

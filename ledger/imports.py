@@ -19,6 +19,7 @@ from ledger.appends import AlreadyAppended, Append, Appended
 from ledger.entry import seal
 from ledger.migrations import Migration, Pool
 from ledger.recorder import PostgresRecorder
+from ledger.rows import Bytes, Integers
 
 _SQL: Final = Path(__file__).parent / "sql"
 IMPORT_MIGRATIONS: Final = (
@@ -39,13 +40,17 @@ class ImportedLines:
     def known(self, lines: Sequence[bytes]) -> set[bytes]:
         """Those of the lines that are in."""
         with self._pool.connection() as conn:
-            rows = conn.execute(_KNOWN, {"lines": list(lines), "holder": IMPORTER.holder}, binary=True).fetchall()
+            rows = conn.execute(
+                _KNOWN, {"lines": Bytes.packed(lines), "holder": IMPORTER.holder}, binary=True
+            ).fetchall()
         return {line for (line,) in rows}
 
     def positions(self, lines: Collection[bytes]) -> dict[bytes, int]:
         """Where the first event of each of the lines is that are in, as far as it is kept."""
         with self._pool.connection() as conn:
-            rows = conn.execute(_POSITIONS, {"lines": list(lines), "holder": IMPORTER.holder}, binary=True).fetchall()
+            rows = conn.execute(
+                _POSITIONS, {"lines": Bytes.packed(list(lines)), "holder": IMPORTER.holder}, binary=True
+            ).fetchall()
         return dict(rows)
 
     def name_batch(self, lines: Mapping[bytes, int], batch: str) -> None:
@@ -53,7 +58,10 @@ class ImportedLines:
         with self._pool.connection() as conn, conn.pipeline(), conn.transaction():
             # The append that follows flushes the log to the disk, this before it; so there is no need to wait here.
             conn.execute("SET LOCAL synchronous_commit = off")
-            conn.execute(_NAME_BATCH, {"lines": list(lines), "places": list(lines.values()), "batch": batch})
+            conn.execute(
+                _NAME_BATCH,
+                {"lines": Bytes.packed(list(lines)), "places": Integers.packed(lines.values()), "batch": batch},
+            )
 
     @contextmanager
     def alone(self, waits: Callable[[], None]) -> Iterator[None]:
@@ -168,6 +176,6 @@ WHERE imported.place IS NOT NULL
 
 _NAME_BATCH: Final = """
 INSERT INTO imported_lines (line, batch, place)
-SELECT line, %(batch)s, place FROM unnest(%(lines)b::bytea[], %(places)b::integer[]) AS new (line, place)
+SELECT line, %(batch)s, place FROM unnest(%(lines)b::bytea[], %(places)b::bigint[]) AS new (line, place)
 ON CONFLICT (line) DO UPDATE SET batch = excluded.batch, place = excluded.place
 """

@@ -109,10 +109,12 @@ class Ledger:
             )
             self.until_won(partial(self._weigh, [Command(event, self.today)], LEDGER), None)
 
-    def record(self, caller: Caller, key: str, facts: Sequence[tuple[str, Any]]) -> Recording:
+    def record(
+        self, caller: Caller, key: str, facts: Sequence[tuple[str, Any]], stands_for: bytes | None = None
+    ) -> Recording:
         """Records facts, given as (field of FactInput, what was sent), all of them or none.
 
-        Refusals have paths from `facts.0` on; the first refused fact is reported with all its refusals.
+        `stands_for`: 32 bytes that tell these facts from others under the key, where the caller has them at hand. Refusals have paths from `facts.0` on; the first refused fact is reported with all its refusals.
         """
         if not 1 <= len(facts) <= MOST_FACTS:
             return self.refuse(
@@ -125,7 +127,7 @@ class Ledger:
             )
         if wrong := bad_key(key):
             return self.refuse(wrong)
-        once = Once(caller.holder, key, self.digest(["record", facts]))
+        once = Once(caller.holder, key, stands_for or self.digest(["record", facts]))
         if earlier := self.earlier(once):
             return earlier
         commands, refused = self._commands(caller, facts)

@@ -33,6 +33,7 @@ from ledger.appends import AlreadyAppended, Append, Appended, Clock, Once, Seal
 from ledger.migrations import Pool
 from ledger.notices import connect, listen
 from ledger.observed import UNOBSERVED, Observer
+from ledger.rows import Integers, Texts
 from ledger.sequencer import Sequencer
 
 PAGE = 1_000
@@ -112,7 +113,8 @@ class PostgresRecorder(DCBRecorder):
         ``wanted`` maps tags to positions. Head and events are of the same moment: no event of these tags at or before
         the head is missing. ``upto`` leaves out later events; the head stays that of the moment.
         """
-        parameters = {"tags": list(wanted), "afters": list(wanted.values()), "upto": _END if upto is None else upto}
+        tags, afters = Texts.packed(wanted), Integers.packed(wanted.values())
+        parameters = {"tags": tags, "afters": afters, "upto": _END if upto is None else upto}
         with self.pool.connection() as conn:
             return _head_and_events(conn.execute(_STREAMS, parameters, binary=True))
 

@@ -9,7 +9,7 @@ from psycopg import errors
 from domain.facts import Facts
 from domain.facts_format import dumped, facts_version, loaded
 from ledger.migrations import Pool
-from ledger.rows import columns
+from ledger.rows import Texts, columns
 
 EVERY: Final = 200
 """How many more events make a new snapshot worth its write."""
@@ -25,7 +25,7 @@ class Snapshots:
     def load(self, tags: Sequence[str]) -> dict[str, Facts]:
         """The kept folds of these tags; those without one, or under another version, are left out."""
         with self._pool.connection() as database:
-            rows = database.execute(_LOAD, [list(tags), self._version], binary=True).fetchall()
+            rows = database.execute(_LOAD, [Texts.packed(tags), self._version], binary=True).fetchall()
         return {tag: loaded(facts) for tag, facts in rows}
 
     def keep(self, folds: Mapping[str, Facts]) -> None:

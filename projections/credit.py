@@ -12,7 +12,7 @@ from domain.facts import Facts
 from domain.recorded import Recorded
 from domain.rulebook import RULEBOOK, Rulebook
 from domain.vocabulary import CreditStatus
-from ledger.rows import columns
+from ledger.rows import Texts, columns
 from ledger.streams import Streams
 from projections.projection import Database, Moves
 from projections.register import TAG
@@ -61,7 +61,7 @@ def _latest(database: Database, usccs: Sequence[str]) -> dict[str, Timeline]:
         "SELECT asked.uscc, latest.timeline::text FROM unnest(%s::text[]) AS asked (uscc) CROSS JOIN LATERAL ("
         "  SELECT timeline FROM credit_changes c WHERE c.uscc = asked.uscc ORDER BY c.position DESC LIMIT 1"
         ") AS latest",
-        [list(usccs)],
+        [Texts.packed(usccs)],
     )
     return {uscc: loaded(timeline) for uscc, timeline in rows}
 

@@ -1,8 +1,8 @@
-"""Filling: the log into the empty tables of a rebuild, by processes of their own, each for some of the projections.
+"""Processes of their own that apply much of the log: to the empty tables of a rebuild, or behind an import.
 
-They are only quickness. A projection's rows and its position move together, whoever moves them: where a process ends early, or
-none can be started, whoever waits for them goes on from the positions that they reached. They live no longer than who
-started them, by whom their standard input is held open: what they write into is dropped or swapped in by that one alone.
+They are only quickness. A projection's rows and its position move together, whoever moves them: where a process ends early,
+whoever waits for it goes on from the positions that it reached. They live no longer than who started them, by whom their
+standard input is held open: what a rebuild fills is dropped or swapped in by that one alone.
 """
 
 import gc
@@ -13,7 +13,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
-from time import sleep
+from itertools import chain
+from time import monotonic, sleep
 from typing import IO, Final
 
 import msgspec
@@ -26,7 +27,7 @@ from ledger.recorder import PostgresRecorder
 from ledger.streams import Streams
 from projections.all import all_projections
 from projections.projection import Build
-from projections.runner import Runner
+from projections.runner import IDLE_SECONDS, Runner
 
 BATCH: Final = 10_000
 """Events of a transaction: five times as many as in one that others wait for. About 30 MB of memory."""
@@ -38,6 +39,7 @@ SHARES: Final = (
 )
 """The projections of each process: about half of the work."""
 POLL_SECONDS: Final = 0.05
+REST_SECONDS: Final = 0.2
 GARBAGE: Final = (500_000, 50, 1_000)
 """When a process that does nothing else looks for cycles, of which folds and rows have none."""
 
@@ -45,11 +47,14 @@ log = structlog.get_logger(__name__)
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What a process is told: where the new tables are, which projections it brings there, and how far."""
+    """What a process is told: where the tables are, which projections it brings there, and how far.
+
+    Without an end it follows whoever appends, as long as no other runner leads.
+    """
 
     conninfo: str
     names: tuple[str, ...]
-    upto: int
+    upto: int | None = None
 
 
 class Fillers:
@@ -85,8 +90,38 @@ def fillers(names: Sequence[str]) -> Iterator[Fillers]:
         yield Fillers(processes)
     finally:
         for _, process in processes:
-            process.kill()
-            process.communicate()
+            _end(process)
+
+
+class Follower:
+    """A process that keeps the read models near the head while another one appends."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+
+    def wait(self, runner: Runner, head: int) -> None:
+        """Returns when the read models have reached a position, or nobody moves them on."""
+        moved, reached = monotonic(), -1
+        while reached < head and self._process.poll() is None and monotonic() - moved < IDLE_SECONDS:
+            sleep(POLL_SECONDS)
+            if (now := runner.position()) > reached:
+                moved, reached = monotonic(), now
+
+
+@contextmanager
+def following(pool: Pool) -> Iterator[Follower]:
+    """A process that applies what is appended by this one, in large batches, until the block is left."""
+    process = _start()
+    _tell(process.stdin, Job(str(pool.conninfo), tuple(chain.from_iterable(SHARES))))
+    try:
+        yield Follower(process)
+    finally:
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.communicate()
 
 
 def _start() -> "subprocess.Popen[bytes]":
@@ -122,7 +157,13 @@ def work(job: Job) -> None:
     with open_pool_like(job.conninfo) as pool, closing(connect(pool)) as database:
         recorder = PostgresRecorder(pool)
         projections = [each for each in all_projections(Streams(recorder)) if each.name in job.names]
-        Runner(pool, recorder, projections, batch=BATCH).bring(database, job.upto)
+        runner = Runner(pool, recorder, projections, batch=BATCH)
+        if job.upto is not None:
+            runner.bring(database, job.upto)
+        while job.upto is None:
+            runner.catch_up()
+            # What comes meanwhile is applied at once, which costs less than one after the other.
+            sleep(REST_SECONDS)
 
 
 def _leave_with_the_other() -> None:

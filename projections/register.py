@@ -9,7 +9,7 @@ from domain.events import EnterpriseRegistered, EnterpriseRenamed, Event, Number
 from domain.facts import Facts, Moment
 from domain.recorded import Recorded
 from domain.rulebook import RULEBOOK, Rulebook
-from ledger.rows import columns
+from ledger.rows import Texts, columns
 from ledger.streams import Streams
 from projections.projection import Database, Moves
 
@@ -60,12 +60,12 @@ class Register:
 def bring(database: Database, table: Table, wanted: Mapping[str, list[Row]]) -> None:
     """Replaces the rows of those enterprises alone whose rows differ from the wanted ones."""
     present: dict[str, list[Row]] = {uscc: [] for uscc in wanted}
-    for row in database.execute(table.select.encode(), [list(wanted)]):
+    for row in database.execute(table.select.encode(), [Texts.packed(wanted)]):
         present[row[0]].append(row)
     changed = [uscc for uscc, rows in wanted.items() if rows != present[uscc]]
     if not changed:
         return
-    database.execute(table.delete.encode(), [changed])
+    database.execute(table.delete.encode(), [Texts.packed(changed)])
     rows = [row for uscc in changed for row in wanted[uscc]]
     if rows:
         database.execute(table.insert.encode(), columns(rows))

@@ -295,11 +295,13 @@ class Outrun(Ledger):
 
     most = 100
 
-    def record(self, caller: Caller, key: str, facts: Sequence[tuple[str, Any]]) -> Recording:
+    def record(
+        self, caller: Caller, key: str, facts: Sequence[tuple[str, Any]], stands_for: bytes | None = None
+    ) -> Recording:
         if len(facts) > self.most:
             conflict = refusal(Code.CONFLICT, "", "总被抢先", "Other writers came first")
             return Recording(refusals=(conflict,))
-        return super().record(caller, key, facts)
+        return super().record(caller, key, facts, stands_for)
 
 
 def unexpected(rejected: Rejected) -> None:
