@@ -65,7 +65,7 @@ def import_file(
             with lines.alone(lambda: note("Another import is under way: waiting for its end.")):
                 items = _of_others(found.items(source), source_of(log_name(system.pool)))
                 with _progress(source, machine) as show:
-                    _run(importer, items, None if dry_run else system, show)
+                    import_readably(importer, items, None if dry_run else system, show)
         finally:
             _summarise(importer.tally, time.monotonic() - began, dry_run, machine, found.counted)
     return importer.tally.rejected == 0
@@ -77,8 +77,13 @@ def _rehearsed(system: System) -> tuple[ImportedLines, Ledger]:
     return RehearsedLines(rehearsal), Ledger(rehearsal, discarding, ledger.clock, ledger.rulebook)
 
 
-def _run(importer: Importer, items: Iterable[Item], system: System | None, show: Callable[[Tally, str], None]) -> None:
-    """Imports, and brings the read models of the system to what was imported; beside it, where that is much."""
+def import_readably(
+    importer: Importer, items: Iterable[Item], system: System | None, show: Callable[[Tally, str], None]
+) -> None:
+    """Imports, and brings the read models of the system (None: of no one) to what was imported; beside it, where that is much.
+
+    `show` is told the tally after each batch, and what is said of it.
+    """
     with ExitStack() as stack:
         follower: Follower | None = None
         for tally in importer.run(items):

@@ -1,0 +1,125 @@
+"""Processes that fill read models: they give what one process would, and whatever becomes of them, nothing is missed."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from itertools import chain
+
+import pytest
+
+from chance import Chance
+from domain.rulebook import RULEBOOK, Rulebook
+from given import registered
+from projecting import A_ROW_IN_EVERY_TABLE
+from projections import filling
+from projections.all import all_projections
+from projections.filling import Job, following, usual
+from projections.rebuilding import TABLES, rebuild
+from running import System, code
+from tampering import spoil_entry
+
+SECONDS = 20.0
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
+    """The exit codes of the processes of rebuilds, for which any log is long."""
+    codes: list[int | None] = []
+
+    class Watched(filling.Fillers):
+        def fill(self, *asked: object) -> None:
+            super().fill(*asked)  # type: ignore[arg-type]  # what it is given is given on
+            codes.extend(process.returncode for _, process in self._processes)
+
+    monkeypatch.setattr(filling, "Fillers", Watched)
+    monkeypatch.setattr("projections.rebuilding.FAR", 1)
+    return codes
+
+
+def test_every_projection_has_its_process() -> None:
+    assert sorted(chain.from_iterable(filling.SHARES)) == sorted(TABLES)
+
+
+def test_what_processes_fill_equals_what_serves(system: System, ended: list[int | None]) -> None:
+    system.record(*A_ROW_IN_EVERY_TABLE)
+    Chance(system, 5).happen(60)
+    system.settle()
+    told: list[tuple[int, int]] = []
+    made = rebuild(system.pool, all_projections, progress=lambda *done: told.append(done))
+    assert (ended, made.differing, made.swapped) == ([0, 0], (), True)
+    assert told[-1] == (system.head, system.head)
+
+
+def test_what_cannot_be_applied_is_parked_by_a_process_too(
+    still: System, ended: list[int | None], database: str
+) -> None:
+    still.record(registered(uscc=code(1)), registered(uscc=code(2)))
+    spoil_entry(database, still.schema, still.head)
+    still.runner.catch_up()
+    made = rebuild(still.pool, all_projections)
+    assert ended == [0, 0]
+    assert (made.position, made.differing, {each.uscc for each in made.parked}) == (still.head, (), {code(2)})
+
+
+def test_what_a_process_leaves_undone_is_done_by_who_waits_for_it(
+    system: System, ended: list[int | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.known(*A_ROW_IN_EVERY_TABLE)
+    monkeypatch.setattr(filling, "_start", started("import sys; sys.exit(3)"))
+    made = rebuild(system.pool, all_projections)
+    assert (ended, made.differing, made.position) == ([3, 3], (), system.head)
+
+
+def test_a_rebuild_that_is_broken_off_ends_its_processes(
+    system: System, ended: list[int | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.known(registered())
+    processes: list[subprocess.Popen[bytes]] = []
+    start = started("import time; time.sleep(60)")
+
+    def noted() -> subprocess.Popen[bytes]:
+        processes.append(start())
+        return processes[-1]
+
+    monkeypatch.setattr(filling, "_start", noted)
+
+    def stop(*_: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        rebuild(system.pool, all_projections, progress=stop)
+    assert [process.poll() is not None for process in processes] == [True, True]
+
+
+def test_a_process_follows_who_appends_and_ends_with_it(still: System) -> None:
+    still.record(registered(uscc=code(1)))
+    with following(still.pool) as follower:
+        still.record(registered(uscc=code(2)))
+        follower.wait(still.runner, still.head)
+        assert still.runner.position() == still.head
+    process = filling._start()
+    filling._tell(process.stdin, Job(str(still.pool.conninfo), ("history",)))
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(SECONDS) == 1
+
+
+def test_who_waits_for_a_process_that_is_gone_does_not_wait(still: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    still.record(registered())
+    monkeypatch.setattr(filling, "_start", started(""))
+    with following(still.pool) as follower:
+        follower.wait(still.runner, still.head)
+    assert still.runner.position() == 0
+
+
+def test_only_what_is_built_as_usual_is_built_by_a_process() -> None:
+    other = Rulebook(RULEBOOK.versions[:-1], RULEBOOK.rules)
+    assert usual(all_projections)
+    assert usual(partial(all_projections, rulebook=RULEBOOK))
+    assert not usual(partial(all_projections, rulebook=other))
+    assert not usual(lambda streams: all_projections(streams))
+
+
+def started(program: str) -> Callable[[], subprocess.Popen[bytes]]:
+    return lambda: subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE)
