@@ -95,6 +95,14 @@ class Licence:
     def is_in_force(self, on: date) -> bool:
         return not self.endings and self.granted.event.valid_from <= on <= self.valid_to
 
+    def was_in_force(self, on: date) -> bool:
+        """The same of a licence as it is known of all dates: what takes effect after a day is left out."""
+        if self.granted.effective_on > on or any(ending.effective_on <= on for ending in self.endings):
+            return False
+        renewed = [renewal for renewal in self.renewals if renewal.effective_on <= on]
+        valid_to = renewed[-1].event.valid_to if renewed else self.granted.event.valid_to
+        return self.granted.event.valid_from <= on <= valid_to
+
 
 def licences(facts: Facts, at: Moment) -> list[Licence]:
     """Every licence whose grant is visible, ended ones too, in the order of grant."""

@@ -5,7 +5,7 @@ goes on seeing its own head. Keeping is only quickness: every read asks the log 
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Final, Protocol
 
@@ -38,6 +38,7 @@ class Streams:
         self._kept: OrderedDict[str, Facts] = OrderedDict()
         self._lock = Lock()
         self._lately: tuple[int, dict[str, Facts]] = (0, {})
+        self._at_hand: Mapping[int, Recorded] = {}
 
     def read(self, tags: Collection[str]) -> tuple[int, dict[str, Facts]]:
         """The head and the folds of all the tags at that head, from one statement. Raises UnreadableEntry."""
@@ -45,7 +46,9 @@ class Streams:
         held = dict(folds)
         head, newer = self._log.read_streams({tag: facts.position for tag, facts in folds.items()})
         fresh: set[str] = set()
-        for recorded in _opened(newer):
+        at_hand = self._at_hand
+        for found in newer:
+            recorded = at_hand.get(found.position) or read_entry(found)
             for tag in recorded.tags:
                 if tag in folds and folds[tag].position < recorded.position:
                     if tag not in fresh:
@@ -56,16 +59,18 @@ class Streams:
         self._snap({tag: folds[tag] for tag in fresh if folds[tag].size - held[tag].size >= EVERY})
         return head, folds
 
-    def upto(self, position: int, tags: Collection[str]) -> dict[str, Facts]:
-        """The folds of tags that know every event up to a position, and maybe later ones.
+    def upto(self, batch: Sequence[Recorded], tags: Collection[str]) -> dict[str, Facts]:
+        """The folds of tags that know every event up to the end of a batch, and maybe later ones.
 
-        Asked again for the same position they are those of the first time, without a look at the log: whoever works on
-        a batch asks once, whatever number of projections it is for.
+        Asked again for a batch of the same end they are those of the first time, without a look at the log: whoever works
+        on a batch asks once, whatever number of projections it is for. For one thread.
         """
-        at, known = self._lately
+        (at, known), position = self._lately, batch[-1].position
         if at != position:
             known = {}
             self._lately = position, known
+            # What was read for the batch need not be read once more.
+            self._at_hand = {recorded.position: recorded for recorded in batch}
         if missing := [tag for tag in tags if tag not in known]:
             known.update(self.read(missing)[1])
         return {tag: known[tag] for tag in tags}

@@ -10,15 +10,16 @@ from projections.decisions import Decisions
 from projections.draws import Draws
 from projections.history import History
 from projections.projection import Projection
-from projections.register import Register
+from projections.register import Register, Timelines
 from projections.supervision import Supervision
 
 
 def all_projections(streams: Streams, rulebook: Rulebook = RULEBOOK) -> Sequence[Projection]:
+    timelines = Timelines(rulebook)
     return (
         History(),
-        Register(streams, rulebook),
-        CreditChanges(streams, rulebook),
+        Register(streams, rulebook, timelines),
+        CreditChanges(streams, rulebook, timelines),
         Complaints(),
         Decisions(),
         Draws(streams),

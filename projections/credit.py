@@ -15,7 +15,7 @@ from domain.vocabulary import CreditStatus
 from ledger.rows import Texts, columns
 from ledger.streams import Streams
 from projections.projection import Database, Moves
-from projections.register import TAG
+from projections.register import TAG, Timelines
 
 Timeline = tuple[Span, ...]
 UNKNOWN: Final[Timeline] = (Span(None, CreditStatus.UNKNOWN),)
@@ -26,15 +26,16 @@ class CreditChanges:
     name = "credit_changes"
     version = 1
 
-    def __init__(self, streams: Streams, rulebook: Rulebook = RULEBOOK) -> None:
+    def __init__(self, streams: Streams, rulebook: Rulebook = RULEBOOK, timelines: Timelines | None = None) -> None:
         self._streams = streams
-        self._rulebook = rulebook
+        self._timelines = timelines or Timelines(rulebook)
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
         touched = Moves(batch).touching(TAG, credit.READ)
         if not touched:
             return
-        folds = self._streams.upto(batch[-1].position, touched)
+        self._timelines.begin(batch)
+        folds = self._streams.upto(batch, touched)
         before = _latest(database, [tag.removeprefix(TAG) for tag in touched])
         rows = [row for tag, at in touched.items() for row in self._changes(tag, folds, at, before)]
         if rows:
@@ -50,7 +51,7 @@ class CreditChanges:
         uscc = tag.removeprefix(TAG)
         present = before.get(uscc, UNKNOWN)
         for position in positions:
-            timeline = credit.timeline(folds[tag], position, self._rulebook)
+            timeline = self._timelines.of(tag, folds[tag], position)
             if timeline != present:
                 present = timeline
                 yield position, uscc, dumped(timeline)

@@ -32,10 +32,10 @@ class Draws:
         """Brings the rows of every draw and every licence holder that the batch touches to what is known at its end."""
         at, moves = batch[-1].position, Moves(batch)
         if touched := moves.touching(DRAW, (InspectionDrawn, InspectionHeld)):
-            folds = self._streams.upto(at, touched)
+            folds = self._streams.upto(batch, touched)
             _keep(database, [row for facts in folds.values() if (row := _row(facts, at))])
         if holders := moves.touching(TAG, LICENCE_EVENTS):
-            folds = self._streams.upto(at, holders)
+            folds = self._streams.upto(batch, holders)
             enterprises = {tag.removeprefix(TAG): facts for tag, facts in folds.items()}
             bring(database, LICENCE_SPANS, {uscc: list(_spans(uscc, facts, at)) for uscc, facts in enterprises.items()})
 
@@ -54,10 +54,10 @@ def _keep(database: Database, rows: Sequence[tuple[int, str, str, date]]) -> Non
 
 def _spans(uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:
     """A row a span of days on which a licence is in force (§3); what follows a day is looked at on that day."""
-    everything = Moment(date.max, known_at)
+    licences = register.licences(facts, Moment(date.max, known_at))
     turns: list[tuple[date, bool]] = []
-    for day in sorted(set(_days(facts, everything))):
-        held = bool(register.licences_in_force(facts, Moment(day, known_at)))
+    for day in sorted(set(_days(licences))):
+        held = any(licence.was_in_force(day) for licence in licences)
         if held is not (turns[-1][1] if turns else False):
             turns.append((day, held))
     ends = [*(day for day, _ in turns[1:]), date.max]
@@ -66,9 +66,9 @@ def _spans(uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:
             yield uscc, begins, ends_on
 
 
-def _days(facts: Facts, everything: Moment) -> Iterable[date]:
+def _days(licences: Iterable[register.Licence]) -> Iterable[date]:
     """The days on which a licence may come into force or cease to be."""
-    for licence in register.licences(facts, everything):
+    for licence in licences:
         granted, renewals = licence.granted, licence.renewals
         yield granted.event.valid_from
         yield from (fact.effective_on for fact in (granted, *renewals, *licence.endings))

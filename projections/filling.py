@@ -34,8 +34,8 @@ BATCH: Final = 10_000
 FAR: Final = 20_000
 """Events from which on processes are worth their start, which takes as long as a few thousand."""
 SHARES: Final = (
-    ("supervision", "credit_changes", "draws", "decisions"),
-    ("history", "register", "complaints"),
+    ("supervision", "draws", "decisions"),
+    ("history", "register", "credit_changes", "complaints"),
 )
 """The projections of each process: about half of the work."""
 POLL_SECONDS: Final = 0.05

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import groupby
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from domain import credit, register
 from domain.events import EnterpriseRegistered, EnterpriseRenamed, Event, NumberFiled, NumberWithdrawn
-from domain.facts import Facts, Moment
+from domain.facts import Fact, Facts, Moment
 from domain.recorded import Recorded
 from domain.rulebook import RULEBOOK, Rulebook
 from ledger.rows import Texts, columns
@@ -26,23 +28,45 @@ class Table(NamedTuple):
     insert: str
 
 
+class Timelines:
+    """The credit timelines of a batch's enterprises (`domain.credit`), each made once, whoever asks for it."""
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        self._rulebook = rulebook
+        self._upto = 0
+        self._made: dict[tuple[str, int], tuple[credit.Span, ...]] = {}
+
+    def begin(self, batch: Sequence[Recorded]) -> None:
+        """Forgets those of other batches."""
+        if batch[-1].position != self._upto:
+            self._upto = batch[-1].position
+            self._made.clear()
+
+    def of(self, tag: str, facts: Facts, position: int) -> tuple[credit.Span, ...]:
+        """The timeline as known at a position of the batch, which nothing that is recorded later changes."""
+        if (made := self._made.get((tag, position))) is None:
+            made = self._made[tag, position] = credit.timeline(facts, position, self._rulebook)
+        return made
+
+
 class Register:
     name = "register"
     version = 1
 
-    def __init__(self, streams: Streams, rulebook: Rulebook = RULEBOOK) -> None:
+    def __init__(self, streams: Streams, rulebook: Rulebook = RULEBOOK, timelines: Timelines | None = None) -> None:
         self._streams = streams
-        self._rulebook = rulebook
+        self._timelines = timelines or Timelines(rulebook)
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
         """Brings the rows of every enterprise that the batch touches to what is known at its end."""
+        self._timelines.begin(batch)
         moves = Moves(batch)
         for table, types, rows in self._tables():
             if touched := moves.touching(TAG, types):
-                at = batch[-1].position
-                folds = self._streams.upto(at, touched)
-                enterprises = {tag.removeprefix(TAG): facts for tag, facts in folds.items()}
-                bring(database, table, {uscc: list(rows(uscc, facts, at)) for uscc, facts in enterprises.items()})
+                folds = self._streams.upto(batch, touched)
+                # After the last event of the batch that touches an enterprise, its rows stay as they are.
+                wanted = {tag.removeprefix(TAG): list(rows(tag, folds[tag], at[-1])) for tag, at in touched.items()}
+                bring(database, table, wanted)
 
     def _tables(self) -> Iterator[tuple[Table, Sequence[type[Event]], Callable[[str, Facts, int], Iterable[Row]]]]:
         """Each table with the events that its rows are made from, and how."""
@@ -50,8 +74,8 @@ class Register:
         yield CREDIT_SPANS, credit.READ, self._ratings
         yield FILED_NUMBERS, (NumberFiled, NumberWithdrawn), _filings
 
-    def _ratings(self, uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:
-        spans = credit.timeline(facts, known_at, self._rulebook)[1:]
+    def _ratings(self, tag: str, facts: Facts, known_at: int) -> Iterator[Row]:
+        uscc, spans = tag.removeprefix(TAG), self._timelines.of(tag, facts, known_at)[1:]
         ends = [*(span.begins for span in spans[1:]), date.max]
         for span, ends_on in zip(spans, ends, strict=False):
             yield uscc, span.begins, ends_on, span.status.value
@@ -71,21 +95,30 @@ def bring(database: Database, table: Table, wanted: Mapping[str, list[Row]]) -> 
         database.execute(table.insert.encode(), columns(rows))
 
 
-def _names(uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:
+def _names(tag: str, facts: Facts, known_at: int) -> Iterator[Row]:
     """A row a span of dates on which name and province stay; none before the first registration."""
+    uscc = tag.removeprefix(TAG)
     everything = Moment(date.max, known_at)
-    days = {f.effective_on for cls in NAMES for f in facts.visible(cls, everything)}
+    named: list[Fact[EnterpriseRegistered | EnterpriseRenamed]] = [
+        *facts.visible(EnterpriseRegistered, everything),
+        *facts.visible(EnterpriseRenamed, everything),
+    ]
     turns: list[tuple[date, str, str]] = []
-    for day in sorted(days):
-        name, province = register.name(facts, Moment(day, known_at)), register.province(facts, Moment(day, known_at))
-        if name and province and (not turns or turns[-1][1:] != (name, province)):
+    province = ""
+    for day, of_day in groupby(register.in_order(named), key=attrgetter("effective_on")):
+        for fact in of_day:
+            name = fact.event.name
+            if isinstance(fact.event, EnterpriseRegistered):
+                province = fact.event.province
+        if province and (not turns or turns[-1][1:] != (name, province)):
             turns.append((day, name, province))
     ends = [*(begins for begins, _, _ in turns[1:]), date.max]
     for (begins, name, province), ends_on in zip(turns, ends, strict=False):
         yield uscc, begins, ends_on, name, province, folded(name), "\x1f".join(grams(name + " " + uscc))
 
 
-def _filings(uscc: str, facts: Facts, known_at: int) -> Iterator[Row]:
+def _filings(tag: str, facts: Facts, known_at: int) -> Iterator[Row]:
+    uscc = tag.removeprefix(TAG)
     rows: list[Row] = []
     for filing, withdrawn_on in register.filings(facts, Moment(date.max, known_at)):
         begins = filing.filed.effective_on

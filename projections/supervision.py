@@ -63,17 +63,17 @@ class Supervision:
         self._rulebook = rulebook
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
-        moves, upto = Moves(batch), batch[-1].position
+        moves = Moves(batch)
         if owed := list(tagged(moves.of(obligations.READ), TAG)):
-            self._write_duties(database, owed, upto)
+            self._write_duties(database, owed, batch)
         for table, types, rows in self._tables():
             if touched := moves.touching(TAG, types):
-                folds = self._streams.upto(upto, touched)
+                folds = self._streams.upto(batch, touched)
                 table.apply(database, changes(touched, _from_folds(folds, rows)))
         if gated := list(tagged(moves.of(GATED), TAG)):
-            self._write_gate_findings(database, gated, upto)
+            self._write_gate_findings(database, gated, batch)
         if complained := moves.of((ComplaintReceived, ComplaintResolved)):
-            self._write_outbound_findings(database, complained, upto)
+            self._write_outbound_findings(database, complained, batch)
 
     def _tables(
         self,
@@ -83,9 +83,11 @@ class Supervision:
         yield EXHIBITS, (PenaltyImposed, PenaltyPublicised, PenaltyAnnulled, *NAMES), self._exhibits
         yield LIVE_ACCESSES, register.ACCESS_EVENTS, _live_accesses
 
-    def _write_duties(self, database: Database, owed: Sequence[tuple[str, Recorded]], upto: int) -> None:
+    def _write_duties(
+        self, database: Database, owed: Sequence[tuple[str, Recorded]], batch: Sequence[Recorded]
+    ) -> None:
         """Of an enterprise's rows only those that an event can change are made anew at its position."""
-        folds = self._streams.upto(upto, {tag for tag, _ in owed})
+        folds = self._streams.upto(batch, {tag for tag, _ in owed})
         DUTIES.apply(database, (self._change_of_duties(tag, folds[tag], event) for tag, event in owed))
 
     def _change_of_duties(self, tag: str, facts: Facts, event: Recorded) -> Change:
@@ -118,16 +120,18 @@ class Supervision:
                     showing.public_until,
                 )
 
-    def _write_gate_findings(self, database: Database, gated: Sequence[tuple[str, Recorded]], upto: int) -> None:
+    def _write_gate_findings(
+        self, database: Database, gated: Sequence[tuple[str, Recorded]], batch: Sequence[Recorded]
+    ) -> None:
         """FND-GATE: what a historical fact's gate knew before it, which the folds at the head still tell.
 
         A fact's finding never changes, only whether the fact is visible: so it is asked once, and a void takes it out.
         """
-        folds = self._streams.upto(upto, {tag for tag, _ in gated})
+        folds = self._streams.upto(batch, {tag for tag, _ in gated})
         facts = [(tag, event, _historical(folds[tag], event)) for tag, event in gated]
         asked = [fact for _, _, fact in facts if fact]
         tags = {tag for fact in asked for tag in findings.reads_of_gate_finding(fact, self._rulebook)}
-        streams = self._streams.upto(upto, tags)
+        streams = self._streams.upto(batch, tags)
 
         def change(tag: str, event: Recorded, fact: Fact[findings.Gated] | None) -> Change:
             found = findings.gate_finding(fact, streams, self._rulebook) if fact else None
@@ -136,14 +140,16 @@ class Supervision:
 
         FINDINGS.apply(database, [change(*each) for each in facts])
 
-    def _write_outbound_findings(self, database: Database, batch: Sequence[Recorded], upto: int) -> None:
+    def _write_outbound_findings(
+        self, database: Database, complained: Sequence[Recorded], batch: Sequence[Recorded]
+    ) -> None:
         """FND-OUT: only complaints that show a number used to call out, and that something has settled."""
-        touched = _may_be_found(batch)
+        touched = _may_be_found(complained)
         if not touched:
             return
-        found = self._streams.upto(upto, touched)
+        found = self._streams.upto(batch, touched)
         folds = {tag: facts for tag, facts in found.items() if _may_show_calling(facts)}
-        numbers = self._streams.upto(upto, {tag for facts in folds.values() for tag in _number_tags(facts)})
+        numbers = self._streams.upto(batch, {tag for facts in folds.values() for tag in _number_tags(facts)})
         asked = {tag: touched[tag] for tag in folds}
         FINDINGS.apply(database, changes(asked, lambda tag, at: _outbound(folds[tag], numbers, at)))
 
@@ -156,7 +162,7 @@ def _historical(facts: Facts, event: Recorded) -> Fact[findings.Gated] | None:
     return cast(Fact[findings.Gated], fact) if fact and fact.historical else None
 
 
-def _may_be_found(batch: Sequence[Recorded]) -> dict[str, list[int]]:
+def _may_be_found(complained: Sequence[Recorded]) -> dict[str, list[int]]:
     """The positions by complaint, without those of which the batch itself says that there is nothing to find.
 
     Most complaints are received and settled soon after: what is told by the batch need not be read from the log.
@@ -164,7 +170,7 @@ def _may_be_found(batch: Sequence[Recorded]) -> dict[str, list[int]]:
     touched: dict[str, list[int]] = {}
     received: dict[str, ComplaintReceived] = {}
     settled: set[str] = set()
-    for tag, each in tagged(batch, COMPLAINT):
+    for tag, each in tagged(complained, COMPLAINT):
         touched.setdefault(tag, []).append(each.position)
         if isinstance(each.event, ComplaintReceived):
             received[tag] = each.event
