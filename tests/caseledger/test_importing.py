@@ -197,6 +197,23 @@ def test_two_imports_of_one_file_at_once_add_its_lines_once(
     assert len_of(system) == 2_001
 
 
+def test_what_was_imported_can_be_read_when_the_import_ends(
+    system: System, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(write(tmp_path / "a.jsonl", [registered()])) == (1, 0, 0)
+    assert system.runner.position() == system.ledger.recorder.head()
+    # Beside one that is large, a process follows.
+    monkeypatch.setattr(import_command, "MUCH", 1)
+    assert run(write(tmp_path / "b.jsonl", [renamed()])) == (1, 0, 0)
+    assert system.runner.position() == system.ledger.recorder.head()
+
+
+def test_a_rehearsal_leaves_the_read_models_where_they_are(system: System, run: Run, tmp_path: Path) -> None:
+    reached = system.runner.position()
+    assert run(write(tmp_path / "a.jsonl", [registered()]), dry_run=True) == (1, 0, 0)
+    assert system.runner.position() == reached
+
+
 # Bad rows
 
 

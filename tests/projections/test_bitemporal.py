@@ -169,3 +169,17 @@ def test_no_row_ends_where_the_same_row_begins_again(connection: Database, histo
     begun = {(subject, known_from, *own) for subject, known_from, _, *own in rows}
     assert not [row for subject, _, known_to, *own in rows if (row := (subject, known_to, *own)) in begun]
     assert all(known_from < known_to for _, known_from, known_to, *_ in rows)
+
+
+def test_a_change_of_some_parts_leaves_the_others_as_they_are(connection: Database) -> None:
+    table = BitemporalTable("live_accesses", (("position", "bigint"),), part="position")
+    of_one = Change("a", 5, frozenset({(SECOND, date.max, 1)}), parts=(1,))
+    of_none = Change("a", 6, frozenset(), parts=(3,))
+    expected = {
+        ("a", 3, 5, FIRST, date.max, 1),
+        ("a", 3, FOREVER, FIRST, date.max, 2),
+        ("a", 5, FOREVER, SECOND, date.max, 1),
+    }
+    changes_of_a = [changing("a", 3, 1, 2), of_one, of_none]
+    assert written(connection, changes_of_a, table=table) == expected
+    assert written(connection, *([each] for each in changes_of_a), table=table) == expected
