@@ -4,6 +4,7 @@ import sys
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import repeat
 from struct import Struct
 from types import NoneType
 from typing import Any, ClassVar, Final, Self
@@ -19,9 +20,15 @@ _LENGTH: Final = Struct("!i")
 _DAY: Final = Struct("!i")
 _FIRST_DAY: Final = date(2000, 1, 1).toordinal()
 """PostgreSQL counts dates from it."""
+_INTEGER: Final = Struct("!iq").pack
+_DAYS: Final = Struct("!ii").pack
 _LONG: Final = Struct("!q").pack
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """PostgreSQL counts instants from it, in microseconds."""
+
+
+FEW: Final = 20
+"""Numbers up to which each is packed by itself: to put bytes in place for all of them has a price of its own."""
 
 
 class _Lengths(dict[int, bytes]):
@@ -80,7 +87,9 @@ class Integers(Packed):
     @classmethod
     def packed(cls, values: Iterable[int]) -> Self:
         numbers = array("q", values)
-        return cls.of(len(numbers), _of_one_length(numbers))
+        if len(numbers) > FEW:
+            return cls.of(len(numbers), _of_one_length(numbers))
+        return cls.of(len(numbers), b"".join(map(_INTEGER, repeat(8), numbers)))
 
 
 class Dates(Packed):
@@ -89,7 +98,9 @@ class Dates(Packed):
     @classmethod
     def packed(cls, values: Iterable[date]) -> Self:
         days = array("i", [value.toordinal() - _FIRST_DAY for value in values])
-        return cls.of(len(days), _of_one_length(days))
+        if len(days) > FEW:
+            return cls.of(len(days), _of_one_length(days))
+        return cls.of(len(days), b"".join(map(_DAYS, repeat(4), days)))
 
     @classmethod
     def nullable(cls, values: Sequence[date | None]) -> Self:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.migrations import Pool
-from ledger.rows import Bytes, Dates, Flags, Integers, Packed, Texts, columns
+from ledger.rows import FEW, Bytes, Dates, Flags, Integers, Packed, Texts, columns
 
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 ROWS = st.lists(
@@ -53,3 +53,11 @@ def test_columns_of_plain_values_are_packed_and_others_left_to_the_library() -> 
 def test_half_a_character_is_refused_before_it_is_sent() -> None:
     with pytest.raises(UnicodeEncodeError):
         Texts.packed(["\ud800"])
+
+
+@pytest.mark.parametrize("count", [FEW, FEW + 1, 5_000])
+def test_many_numbers_come_back_as_they_went_in(pool: Pool, count: int) -> None:
+    rows = [(number * 3**37 - 2**62, date.fromordinal(1 + number * 600), f"{number}" * 30) for number in range(count)]
+    with pool.connection() as database:
+        statement = "SELECT * FROM unnest(%s::bigint[], %s::date[], %s::text[])"
+        assert database.execute(statement, columns(rows)).fetchall() == rows
