@@ -161,7 +161,7 @@ def work(job: Job) -> None:
         if job.upto is not None:
             runner.bring(database, job.upto)
         while job.upto is None:
-            runner.catch_up()
+            runner.step()
             # What comes meanwhile is applied at once, which costs less than one after the other.
             sleep(REST_SECONDS)
 
