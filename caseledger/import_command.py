@@ -82,16 +82,16 @@ def import_readably(
 ) -> None:
     """Imports, and brings the read models of the system (None: of no one) to what was imported; beside it, where that is much.
 
-    `show` is told the tally after each batch, and what is said of it.
+    `show` is told the tally after each batch, and what is said after it.
     """
     with ExitStack() as stack:
         follower: Follower | None = None
         for tally in importer.run(items):
-            show(tally, f"{tally.rejected:,} rejected")
+            show(tally, "")
             if system and follower is None and tally.recorded >= MUCH:
                 follower = stack.enter_context(following(system.pool))
         if system:
-            show(importer.tally, "the read models follow")
+            show(importer.tally, ", the read models follow")
             if follower:
                 follower.wait(system.runner, system.ledger.recorder.head())
             catch_up(system)
@@ -139,7 +139,7 @@ def _summarise(tally: Tally, seconds: float, dry_run: bool, machine: bool, count
 
 @contextmanager
 def _progress(source: Source, machine: bool) -> Iterator[Callable[[Tally, str], None]]:
-    """Gives a function that shows a tally and what is said of it: as a bar on a terminal, and not at all in a pipe."""
+    """Gives a function that shows a tally and what is said after it: as a bar on a terminal, and not at all in a pipe."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with progress(*columns, machine=machine) as bar:
         task = bar.add_task("reading", total=source.size)
@@ -149,7 +149,9 @@ def _progress(source: Source, machine: bool) -> Iterator[Callable[[Tally, str], 
             done = tally.recorded + tally.replayed + tally.rejected + tally.passed
             # A reader that knows how many rows there are has read the file to its end.
             completed, total = (source.read, source.size) if source.rows is None else (done, source.rows)
-            bar.update(task, completed=completed, total=total, description=f"{done:,} rows, {said}")
+            bar.update(
+                task, completed=completed, total=total, description=f"{done:,} rows, {tally.rejected:,} rejected{said}"
+            )
 
         yield show
 
