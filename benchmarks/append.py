@@ -1,7 +1,7 @@
 """Append: events a second beside the library's `PostgresDCBRecorderTT`, on one PostgreSQL and under one condition each.
 
 Ours seals the entry, keeps the tree, signs a checkpoint, and every append is answered with its receipts; the library's
-does none of that. 64 clients at once, one client alone, and batches of 1,000.
+does none of that. 64 clients at once and fewer, down to one alone; and batches of 1,000.
 """
 
 import threading
@@ -23,10 +23,10 @@ from ledger.entry import Draft, canonical
 from ledger.merkle import leaf_hash, verify_inclusion
 from ledger.tree import Receipt
 
-CLIENTS: Final = 64
-APPENDS: Final = 6_400
+CLIENTS: Final = {64: 10, 16: 1, 4: 1, 1: 1}
+"""So many at once, and how many times as fast as the library they are to be."""
+APPENDS: Final = {64: 6_400, 16: 3_200, 4: 800, 1: 300}
 """Single events of all clients together, a round."""
-ALONE: Final = 300
 BATCH: Final = 1_000
 BATCHES: Final = 5
 DATA: Final = canonical({"text": "x" * 189})
@@ -37,27 +37,11 @@ Append = Callable[[Sequence[DCBEvent], DCBAppendCondition], int | list[Receipt]]
 
 
 def run() -> Iterator[Result]:
-    together, alone, batch = scaled(APPENDS), scaled(ALONE), scaled(BATCH)
+    batch = scaled(BATCH)
     with a_system() as system, _library(system) as other:
         ours = _ours(system)
-        yield Comparison(
-            name="append-64",
-            unit="events/s",
-            ours=lambda: _by_clients(ours, CLIENTS, together),
-            against="the library's recorder",
-            other=lambda: _by_clients(other, CLIENTS, together),
-            target=AtLeast(times=10),
-            size=together,
-        ).measured()
-        yield Comparison(
-            name="append-1",
-            unit="events/s",
-            ours=lambda: _by_clients(ours, 1, alone),
-            against="the library's recorder",
-            other=lambda: _by_clients(other, 1, alone),
-            target=AtLeast(times=1),
-            size=alone,
-        ).measured()
+        for clients, times in CLIENTS.items():
+            yield _together(ours, other, clients, times)
         yield Comparison(
             name="append-batches",
             unit="events/s",
@@ -67,6 +51,19 @@ def run() -> Iterator[Result]:
             target=AtLeast(times=3),
             size=BATCHES * batch,
         ).measured()
+
+
+def _together(ours: Append, other: Append, clients: int, times: int) -> Result:
+    events = scaled(APPENDS[clients])
+    return Comparison(
+        name=f"append-{clients}",
+        unit="events/s",
+        ours=lambda: _by_clients(ours, clients, events),
+        against="the library's recorder",
+        other=lambda: _by_clients(other, clients, events),
+        target=AtLeast(times=times),
+        size=events,
+    ).measured()
 
 
 def _ours(system: System) -> Append:
@@ -85,7 +82,9 @@ def _library(system: System) -> Iterator[Append]:
     with system.pool.connection() as connection:
         place = connection.info
     # The carried PostgreSQL asks for no password, and the library for one.
-    with PostgresDatastore(place.dbname, place.host, place.port, place.user, "none", pool_size=CLIENTS) as datastore:
+    with PostgresDatastore(
+        place.dbname, place.host, place.port, place.user, "none", pool_size=max(CLIENTS)
+    ) as datastore:
         recorder = PostgresDCBRecorderTT(datastore)
         recorder.create_table()
         yield recorder.append
