@@ -94,6 +94,9 @@ _SUBJECTS = ("master_key", "subjects", "subjects_master", "refuse_held", "subjec
 _TREE = ("nodes", "nodes_append_only", "checkpoints", "checkpoints_append_only", "log_key")
 _RUNS = ("node_runs", "node_runs_append_only")
 _COSIGNATURES = ("cosignatures", "cosignatures_append_only", "cosignatures_by_witness")
+_MAP = ("map_segments", "map_tiles", "map_tiles_by_key", "map_notes", "refuse_unless_superseded", "map_append_only")
+_BEFORE_MAP = 17
+"""The level of the programs without a map: its tables are beside all that they read and write."""
 
 LEDGER_MIGRATIONS: tuple[Migration, ...] = (
     Migration("ledger_0001", tuple(_SQL / f"{name}.sql" for name in _OBJECTS)),
@@ -101,6 +104,7 @@ LEDGER_MIGRATIONS: tuple[Migration, ...] = (
     Migration("ledger_0003", tuple(_SQL / f"{name}.sql" for name in _SUBJECTS)),
     Migration("ledger_0004", tuple(_SQL / f"{name}.sql" for name in _RUNS)),
     Migration("ledger_0005", tuple(_SQL / f"{name}.sql" for name in _COSIGNATURES)),
+    Migration("ledger_map", tuple(_SQL / f"{name}.sql" for name in _MAP), compatible_from=_BEFORE_MAP),
 )
 """The event store's own. Other packages add theirs: ``migrate(conninfo, schema, LEDGER_MIGRATIONS + OTHERS)``."""
 
