@@ -1,5 +1,6 @@
 """The formats that are streams of lines, and the evidence folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -7,12 +8,13 @@ import msgspec
 
 from caseledger.wiring import System
 from domain.events import EventVoided
+from ledger.absence_evidence import absence_evidence
 from ledger.cloudevents import cloud_event, stated
-from ledger.enterprise_evidence import enterprise_evidence, newest_size
+from ledger.enterprise_evidence import ENTRY, enterprise_evidence, newest_size
 from ledger.entries import Kept, kept_entries
 from ledger.evidence import write_evidence
 from ledger.restating import is_the_ledgers_own, placeless, restated
-from ledger.tree import log_name
+from ledger.tree import log_name, signer_at
 from ledger.verify import Progress
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -64,5 +66,19 @@ def evidence(system: System, out: Path, after: int, upto: int, show: Progress) -
 def evidence_of(uscc: str, system: System, out: BinaryIO, after: int, upto: int, show: Progress) -> dict[str, Any]:
     """The evidence of one enterprise; its entries end with the last checkpoint that is not beyond `upto`."""
     size = newest_size(system.pool, after, upto)
-    count = sum(out.write(line + b"\n") > 0 for line in enterprise_evidence(system.pool, uscc, after, size, show))
-    return {"uscc": uscc, "upto": size, "entries": count - 2}
+    signer = signer_at(system.pool, system.settings.signing_key)
+    entries = 0
+    for line in enterprise_evidence(system.pool, signer, uscc, after, size, show):
+        out.write(line + b"\n")
+        entries += line.startswith(ENTRY)
+    return {"uscc": uscc, "upto": size, "entries": entries}
+
+
+def absence_of(
+    uscc: str, types: Sequence[str], system: System, out: BinaryIO, after: int, upto: int, show: Progress
+) -> dict[str, Any]:
+    """The evidence that an enterprise has no events of these types, up to the last checkpoint that is not beyond `upto`."""
+    size = newest_size(system.pool, after, upto)
+    signer = signer_at(system.pool, system.settings.signing_key)
+    out.writelines(line + b"\n" for line in absence_evidence(system.pool, signer, uscc, types, size, show))
+    return {"uscc": uscc, "upto": size, "absent": list(types)}

@@ -9,7 +9,7 @@ it becomes one by a line in FORMATS. What it is written of needs no snapshot: se
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from gzip import GzipFile
@@ -18,11 +18,12 @@ from typing import Any, BinaryIO, Final, NamedTuple, TypeAlias, cast
 
 from caseledger.analysis_formats import ocel_json, ocel_sqlite, parquet
 from caseledger.errors import CannotExport
-from caseledger.export_formats import cloud_events, evidence, evidence_of, facts
+from caseledger.export_formats import absence_of, cloud_events, evidence, evidence_of, facts
 from caseledger.reporting import as_json, counted, note
 from caseledger.settings import Settings
 from caseledger.signals import Stopped, stopped_by_signals
 from caseledger.wiring import System, open_system
+from ledger.absence_evidence import NoSuchTypes, types_asked
 from ledger.entry import UnreadableEntry
 from ledger.evidence import NoEvidence
 from ledger.files import new_whole
@@ -67,9 +68,17 @@ FORMATS: Final[Mapping[str, Format]] = {
 """By the name that --format takes."""
 
 
-def of_enterprise(uscc: str) -> Format:
-    """The evidence of one enterprise alone."""
-    return Format(stream=partial(evidence_of, uscc), then=_VERIFY)
+def of_enterprise(uscc: str, absent: Sequence[str] = ()) -> Format:
+    """The evidence of one enterprise alone; where areas or types are given, that nothing of these is recorded of it.
+
+    Raises CannotExport for what is neither.
+    """
+    if not absent:
+        return Format(stream=partial(evidence_of, uscc), then=_VERIFY)
+    try:
+        return Format(stream=partial(absence_of, uscc, types_asked(absent)), then=_VERIFY)
+    except NoSuchTypes as wrong:
+        raise CannotExport(f"--absence is one of {wrong}.") from None
 
 
 def export(

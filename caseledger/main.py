@@ -251,7 +251,17 @@ def export(
         ),
     ] = None,
     uscc: Annotated[
-        str | None, typer.Option(metavar="USCC", help="With --format evidence: the entries of this enterprise alone.")
+        str | None,
+        typer.Option(
+            metavar="USCC", help="With --format evidence: the entries of this enterprise alone, and that they are all."
+        ),
+    ] = None,
+    absence: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AREA|TYPE",
+            help="With --uscc: instead, that nothing of this area (PENALTY), type or ALL is recorded of it; may be repeated.",
+        ),
     ] = None,
     draw: Annotated[str | None, typer.Option(metavar="ID", help="With --format draw: the draw.")] = None,
     machine: Machine = False,
@@ -268,7 +278,11 @@ def export(
         raise typer.TyperException(f"--format is one of {', '.join((*exporting.FORMATS, 'draw'))}; got {format_}")
     if uscc is not None and format_ != "evidence":
         raise typer.TyperException(f"--uscc is for --format evidence; got {format_}")
-    format_of = exporting.FORMATS[format_] if uscc is None else exporting.of_enterprise(identifiers.uscc(uscc))
+    if absence and (uscc is None or after):
+        raise typer.TyperException("--absence is for one enterprise, --uscc USCC, and from the first entry on")
+    format_of = exporting.FORMATS[format_]
+    if uscc is not None:
+        format_of = exporting.of_enterprise(identifiers.uscc(uscc), absence or ())
     exporting.export(read_settings(), format_, format_of, out, after, upto, machine)
 
 

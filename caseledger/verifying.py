@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from gzip import BadGzipFile, GzipFile
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from caseledger.errors import CannotVerify
 from caseledger.reporting import as_json, counted, note
 from caseledger.settings import Settings
 from caseledger.wiring import open_to_look
+from ledger.absence_evidence import EVERY_TYPE, ProvedAbsence
 from ledger.draw_evidence import BrokenLine
-from ledger.enterprise_evidence import LONGEST_LINE, verify_enterprise
+from ledger.enterprise_evidence import LONGEST_LINE, ProvedEntries, verify_enterprise
 from ledger.evidence import LONGEST_NOTE, NoEvidence, evidence_edge, evidence_key, verify_evidence
 from ledger.migrations import Database, Pool
 from ledger.notes import Checkpoint, KeyType, MalformedKey, MalformedNote, UnverifiedNote, Verifier, open_checkpoint
@@ -125,25 +126,57 @@ def _of_enterprise(file: Path, key: str | None, checkpoint: Path | None, machine
         if kept.root != signed.root:
             raise BrokenLine(1, "its checkpoint is not the one that was kept: the ledger is split, or was rewritten")
     if machine:
+        what = _absence(proved) if isinstance(proved, ProvedAbsence) else _entries(proved)
         size, root = signed.size, signed.root.hex()
-        said = {"uscc": proved.uscc, "entries": proved.entries, "first": proved.first, "last": proved.last}
         as_json(
             {
                 "holds": True,
-                **said,
+                "uscc": proved.uscc,
+                **what,
                 "size": size,
                 "rootHash": root,
                 "verifier": str(proved.verifier),
-                "complete": False,
             }
         )
         return
-    print(
-        f"{proved.entries:,} entries of {proved.uscc}, at positions {proved.first} to {proved.last}, are in the ledger of "
-        f"{signed.size:,} entries under the root {signed.root.hex()}, signed by {proved.verifier}. That it has no others of "
-        "this enterprise is not proved: who has all entries, as an evidence folder has them, can see that.",
-        flush=True,
-    )
+    said = _absence_said(proved) if isinstance(proved, ProvedAbsence) else _entries_said(proved)
+    print(said, flush=True)
+
+
+def _absence(proved: ProvedAbsence) -> dict[str, Any]:
+    return {"absent": list(proved.types), "areas": proved.areas}
+
+
+def _absence_said(proved: ProvedAbsence) -> str:
+    if EVERY_TYPE in proved.types:
+        what = "No event"
+    else:
+        areas = f" (all of {', '.join(proved.areas)})" if proved.areas else ""
+        what = f"No {', '.join(proved.types)}{areas}"
+    return f"{what} of {proved.uscc} is recorded in {_ledger(proved)}."
+
+
+def _entries(proved: ProvedEntries) -> dict[str, Any]:
+    found = {"entries": proved.entries, "first": proved.first, "last": proved.last, "complete": proved.complete}
+    return {**found, "after": proved.after, "leftOut": proved.left_out} if proved.complete else found
+
+
+def _entries_said(proved: ProvedEntries) -> str:
+    where = f", at positions {proved.first} to {proved.last}," if proved.entries else ""
+    entries = f"{proved.entries:,} entries of {proved.uscc}{where}"
+    if not proved.complete:
+        return (
+            f"{entries} are in {_ledger(proved)}. That it has no others of this enterprise is not proved: the file is of "
+            "before there was a map; export it anew."
+        )
+    after = f" after position {proved.after}" if proved.after else ""
+    hidden = f", but for {proved.left_out:,} more that are counted and not shown" if proved.left_out else ""
+    return f"{entries} are all{after} that there are of it in {_ledger(proved)}{hidden}."
+
+
+def _ledger(proved: ProvedEntries | ProvedAbsence) -> str:
+    signed = proved.checkpoint
+    return f"the ledger of {signed.size:,} entries under the root {signed.root.hex()}, signed by {proved.verifier}"
 
 
 @contextmanager

@@ -109,6 +109,7 @@ def bring_up(
     for after, upto in missing:
         _make(pool, (after, upto), rest)
         progress(upto - after, of)
+        rest()
 
 
 def _make(pool: Pool, bounds: Bounds, rest: Rest) -> None:

@@ -94,7 +94,18 @@ _SUBJECTS = ("master_key", "subjects", "subjects_master", "refuse_held", "subjec
 _TREE = ("nodes", "nodes_append_only", "checkpoints", "checkpoints_append_only", "log_key")
 _RUNS = ("node_runs", "node_runs_append_only")
 _COSIGNATURES = ("cosignatures", "cosignatures_append_only", "cosignatures_by_witness")
-_MAP = ("map_segments", "map_tiles", "map_tiles_by_key", "map_notes", "refuse_unless_superseded", "map_append_only")
+_MAP = (
+    "map_segments",
+    "map_segments_append_only",
+    "refuse_unless_superseded",
+    "map_segments_superseded",
+    "map_tiles",
+    "map_tiles_by_key",
+    "map_tiles_append_only",
+    "map_tiles_superseded",
+    "map_notes",
+    "map_notes_append_only",
+)
 _BEFORE_MAP = 17
 """The level of the programs without a map: its tables are beside all that they read and write."""
 

@@ -2,7 +2,8 @@
 
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from itertools import repeat
 from struct import Struct
@@ -13,7 +14,7 @@ from psycopg import adapters
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from ledger.migrations import Pool
+from ledger.migrations import Database, Pool
 
 _HEADER: Final = Struct("!iiIii")
 _LENGTH: Final = Struct("!i")
@@ -183,6 +184,14 @@ _PACKED: Final[dict[frozenset[type], Callable[[Sequence[Any]], Any]]] = {
 def columns(rows: Iterable[tuple[Any, ...]]) -> list[Any]:
     """Rows of equal length as their columns, the parameters of an `unnest`, which casts them; none for no rows."""
     return [_PACKED.get(frozenset(map(type, column)), list)(column) for column in zip(*rows, strict=True)]
+
+
+@contextmanager
+def moment(pool: Pool) -> Iterator[Database]:
+    """A connection that sees what one moment of the database holds, while others may go on writing; it writes nothing."""
+    with pool.connection() as database, database.transaction():
+        database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield database
 
 
 class Questions:

@@ -1,19 +1,17 @@
 """Verification of a database: its entries by `ledger.verify`, and all that is kept beside them against the entries."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
-from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from domain.text import shown
 from ledger.merkle import HASH_SIZE, Row, nodes_in
 from ledger.migrations import Database, Pool
 from ledger.notes import Checkpoint, MalformedKey, MalformedNote, Note, Signature, Verifier, timestamp_of
-from ledger.rows import columns
+from ledger.rows import columns, moment
 from ledger.tree import verifier_of
 from ledger.verify import Auditor, Broken, Progress, Stated, checkpoint_of, halted
 
@@ -35,7 +33,7 @@ def verify_database(
     `kept` is a checkpoint that somebody kept, signed by this ledger's key. Gives the newest checkpoint and the key that
     signed it, None in an empty ledger. Raises Broken with the first position.
     """
-    with _moment(pool) as database:
+    with moment(pool) as database:
         try:
             verifier = verifier_of(database)
         except MalformedKey:
@@ -51,13 +49,6 @@ def verify_database(
     if found:
         raise min(found, key=lambda broken: broken.position) from None
     return verification.newest, verifier
-
-
-@contextmanager
-def _moment(pool: Pool) -> Iterator[Connection[TupleRow]]:
-    with pool.connection() as database, database.transaction():
-        database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield database
 
 
 def _rows(

@@ -1,0 +1,5 @@
+CREATE TRIGGER map_notes_append_only
+BEFORE UPDATE OR DELETE OR TRUNCATE ON map_notes
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE map_notes ENABLE ALWAYS TRIGGER map_notes_append_only;
