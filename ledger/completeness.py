@@ -83,7 +83,13 @@ def _signed(pool: Pool, signer: Signer, size: int, segments: Sequence[Segment]) 
     return note
 
 
-def segment_line(segment: Segment, proofs: Iterable[Proof]) -> dict[str, Any]:
+def segment_line(segment: Segment, keys: Sequence[bytes], proofs: Sequence[Proof]) -> dict[str, Any]:
+    """What a file's line has of a segment. Raises NoEvidence where the proofs do not hold."""
+    try:
+        for key, proof in zip(keys, proofs, strict=True):
+            check_proof(proof, key, segment)
+    except NotProved:
+        raise damaged() from None
     return {"after": segment.after, "proofs": [msgspec.to_builtins(proof) for proof in proofs], "upto": segment.upto}
 
 

@@ -20,9 +20,9 @@ import msgspec
 
 from domain.identifiers import uscc as uscc_of
 from ledger.absence_evidence import FOUND, ProvedAbsence, tags_of_enterprise, verify_absence
-from ledger.completeness import Lines, damaged, mapped, segment_line, verified_line, verified_segments
+from ledger.completeness import Lines, mapped, segment_line, verified_line, verified_segments
 from ledger.draw_evidence import BrokenLine, hashes_of, no_evidence, signed_by
-from ledger.enterprise_map import Proof, Segment, key_of, value_of
+from ledger.enterprise_map import Proof, Segment, key_of
 from ledger.entry import canonical, opened
 from ledger.evidence import NoEvidence, newest_note, size_of
 from ledger.merkle import leaf_hash, verify_inclusion
@@ -102,7 +102,8 @@ def enterprise_evidence(
             f"There is nothing of {uscc} in this ledger after {after} and up to {size}, its last checkpoint there: look "
             "at the code, and at --after and --upto; `--absence ALL` makes a file that proves it."
         )
-    found = mapped(pool, signer, size, [key_of(uscc)], progress)
+    keys = [key_of(uscc)]
+    found = mapped(pool, signer, size, keys, progress)
     proofs = Proofs(pool)
     signed, verifier = proofs.checkpoint(size), proofs.verifier()
     assert signed
@@ -111,7 +112,7 @@ def enterprise_evidence(
     for segment, (proof,) in zip(found.segments, found.proofs, strict=True):
         if segment.upto > after:
             positions = _positions(pool, uscc, segment)
-            yield canonical(segment_line(segment, [_with_positions(proof, uscc, positions)]))
+            yield canonical(segment_line(segment, keys, [Proof(proof.index, positions, proof.leaves)]))
             wanted = [position for position in positions if position > after]
             for begin in range(0, len(wanted), AT_A_TIME):
                 part = proofs.receipts(wanted[begin : begin + AT_A_TIME], size)
@@ -127,15 +128,6 @@ def _positions(pool: Pool, uscc: str, segment: Segment) -> list[int]:
     asked = {**tags_of_enterprise(uscc), "after": segment.after, "upto": segment.upto}
     with pool.connection() as database:
         return [position for (position,) in database.execute(_POSITIONS.encode(), asked, binary=True)]
-
-
-def _with_positions(proof: Proof, uscc: str, positions: Sequence[int]) -> Proof:
-    """The proof with the positions that the tags give. Raises NoEvidence where they are not those of its leaf."""
-    key = key_of(uscc).hex()
-    leaf = next((place.value for place in proof.leaves if place.key == key), None)
-    if leaf != (value_of(positions).hex() if positions else None):
-        raise damaged()
-    return Proof(proof.index, list(positions), proof.leaves)
 
 
 def _line(receipt: Receipt, is_shown: bool) -> bytes:

@@ -103,7 +103,7 @@ def bring_up(
     """
     wanted = [bounds for bounds in segments_of(size) if is_whole(bounds)]
     with pool.connection() as database:
-        kept = _kept(database)
+        kept = kept_segments(database)
     missing = [bounds for bounds in wanted if not _is_covered(bounds, kept)]
     of = sum(upto - after for after, upto in missing)
     for after, upto in missing:
@@ -115,7 +115,7 @@ def bring_up(
 def _make(pool: Pool, bounds: Bounds, rest: Rest) -> None:
     with pool.connection() as database, database.transaction():
         database.execute(_LOCK)
-        if _is_covered(bounds, _kept(database)):
+        if _is_covered(bounds, kept_segments(database)):
             return
         segment = Segment(*bounds)
         rows: list[Built] = []
@@ -141,7 +141,7 @@ def _write(database: Database, bounds: Bounds, rows: Sequence[Built]) -> None:
         database.execute(_WRITE, [*bounds, list(levels), list(indexes), list(keys), list(contents)])
 
 
-def _kept(database: Database) -> list[Segment]:
+def kept_segments(database: Database) -> list[Segment]:
     return [Segment(*row) for row in database.execute(_SEGMENTS, binary=True)]
 
 
@@ -231,7 +231,7 @@ class Map:
     """The map of so many entries, in one moment of the database: the connection is in a transaction that stays in it."""
 
     def __init__(self, database: Database, size: int) -> None:
-        kept = {each.bounds: each for each in _kept(database)}
+        kept = {each.bounds: each for each in kept_segments(database)}
         self._parts: list[Leaves] = [
             _Stored(database, kept[bounds]) if bounds in kept else _Made(database, bounds)
             for bounds in segments_of(size)

@@ -14,6 +14,7 @@ from ledger.notes import Checkpoint, MalformedKey, MalformedNote, Note, Signatur
 from ledger.rows import columns, moment
 from ledger.tree import verifier_of
 from ledger.verify import Auditor, Broken, Progress, Stated, checkpoint_of, halted
+from ledger.verify_map import map_faults
 
 PAGE: Final = 2_000
 
@@ -46,6 +47,9 @@ def verify_database(
         except Broken as broken:
             found.append(broken)
         found += [*_check_readers(readers(database), last), *_stray_tags(database), *_nodes_twice(database)]
+        if not found:
+            # It is made of the tags: what is wrong with these is named where they are.
+            found += map_faults(database, verifier, last)
     if found:
         raise min(found, key=lambda broken: broken.position) from None
     return verification.newest, verifier

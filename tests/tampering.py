@@ -6,7 +6,9 @@ from typing import Final
 
 import psycopg
 
-APPEND_ONLY: Final = ("events", "tags", "node_runs", "checkpoints", "cosignatures")
+APPEND_ONLY: Final = (
+    "events", "tags", "node_runs", "checkpoints", "cosignatures", "map_segments", "map_tiles", "map_notes",
+)  # fmt: skip
 # A row for each node, as appends of one event write them: so that a change is of one node.
 NODE_BY_NODE: Final = """
 CREATE TEMPORARY TABLE split AS

@@ -74,7 +74,7 @@ def test_a_fresh_schema_gets_every_migration_and_a_migrated_one_none(database: s
     assert migrate(database, bare, LEDGER_MIGRATIONS) == [migration.name for migration in LEDGER_MIGRATIONS]
     assert tables(database, bare) == {
         "events", "tags", "head", "idempotency", "snapshots", "node_runs", "checkpoints", "cosignatures", "log_key",
-        "master_key", "subjects", "migrations",
+        "master_key", "subjects", "migrations", "map_segments", "map_tiles", "map_notes",
     }  # fmt: skip
     assert migrate(database, bare, LEDGER_MIGRATIONS) == []
 
