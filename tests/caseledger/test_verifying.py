@@ -120,29 +120,54 @@ def mailed(placed: Ran, settings: Settings, tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("mailed")
-def test_one_enterprise_is_verified_by_its_file_alone_and_that_it_has_no_more_is_not_claimed(
+def test_one_enterprise_is_verified_by_its_file_alone_and_that_it_has_no_more(
     placed: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert placed.err.startswith("one.jsonl.gz has the entries 1 to 8 as evidence: 2 entries, in ")
     assert placed("export", "--out", "all", "--upto", "6") == placed("export", "--out", "later") == 0
+    assert placed("verify") == 0
     monkeypatch.setenv("CASELEDGER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     for name in ("one.jsonl", "one.jsonl.gz"):
         assert placed("verify", "--evidence", name, "--checkpoint", "later/checkpoint") == 0
         assert placed.out.startswith(
-            f"2 entries of {A}, at positions 5 to 7, are in the ledger of 8 entries under the root "
+            f"2 entries of {A}, at positions 5 to 7, are all that there are of it in the ledger of 8 entries under the root "
         )
-        assert "That it has no others of this enterprise is not proved" in placed.out
         assert "compare it with the one that the ledger publishes" in placed.err
     found = placed.json("verify", "--evidence", "one.jsonl", "--key", "all/verifier")
-    assert (found["holds"], found["entries"], found["first"], found["last"], found["complete"]) == (
-        True,
-        2,
-        5,
-        7,
-        False,
-    )
+    assert (found["holds"], found["entries"], found["first"], found["last"], found["complete"]) == (True, 2, 5, 7, True)
     assert placed("verify", "--evidence", "one.jsonl", "--checkpoint", "all/checkpoint") == 2
     assert "is of 6 entries, and the file's of 8" in placed.err
+
+
+def test_a_file_of_before_there_was_a_map_holds_and_what_it_does_not_prove_is_said(placed: Ran, mailed: Path) -> None:
+    head, *lines = mailed.read_bytes().splitlines()
+    old = {name: value for name, value in json.loads(head).items() if name in {"checkpoint", "uscc", "verifier"}}
+    rest = [line for line in lines if b'"proofs"' not in line]
+    mailed.write_bytes(b"\n".join([json.dumps(old).encode(), *rest, b""]))
+    assert placed("verify", "--evidence", "one.jsonl") == 0
+    assert "That it has no others of this enterprise is not proved" in placed.out
+    assert placed.json("verify", "--evidence", "one.jsonl")["complete"] is False
+
+
+@pytest.mark.usefixtures("mailed")
+def test_that_nothing_of_an_area_is_recorded_is_verified_by_its_file_alone(
+    placed: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = placed.json("export", "--uscc", A, "--absence", "penalty", "--absence", "GateDecided", "--out", "none.jsonl")
+    assert (made["upto"], made["absent"][0], made["uscc"]) == (8, "GateDecided", A)
+    assert placed("export", "--uscc", C, "--absence", "ALL", "--upto", "7", "--out", "never.jsonl.gz") == 0
+    assert placed("verify") == 0
+    monkeypatch.setenv("CASELEDGER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    assert placed("verify", "--evidence", "none.jsonl") == 0
+    assert placed.out.startswith(
+        "No GateDecided, PenaltyAnnulled, PenaltyImposed, PenaltyPerformed, PenaltyPublicised (all of PENALTY) of "
+        f"{A} is recorded in the ledger of 8 entries under the root "
+    )
+    assert placed("verify", "--evidence", "never.jsonl.gz") == 0
+    assert placed.out.startswith(f"No event of {C} is recorded in the ledger of ")
+    found = placed.json("verify", "--evidence", "none.jsonl")
+    assert (found["holds"], found["size"], found["areas"]) == (True, 8, ["PENALTY"])
+    assert found["absent"] == made["absent"]
 
 
 def test_what_was_changed_in_the_file_of_an_enterprise_is_named_by_its_line(placed: Ran, mailed: Path) -> None:
@@ -150,10 +175,10 @@ def test_what_was_changed_in_the_file_of_an_enterprise_is_named_by_its_line(plac
     assert placed("verify", "--evidence", "one.jsonl") == 1
     assert (
         placed.err
-        == "Line 2 does not hold: its entry, of position 5, is not in the tree of the checkpoint by its proof.\n"
+        == "Line 3 does not hold: its entry, of position 5, is not in the tree of the checkpoint by its proof.\n"
     )
     assert placed("verify", "--evidence", "one.jsonl", "--json") == 1
-    assert json.loads(placed.out)["line"] == 2
+    assert json.loads(placed.out)["line"] == 3
 
 
 UNFIT: Final[list[tuple[list[str], str]]] = [
@@ -164,6 +189,16 @@ UNFIT: Final[list[tuple[list[str], str]]] = [
     (["export", "--uscc", A[:-1] + "X", "--out", "x"], "The check character (18th)"),
     (["export", "--uscc", A, "--out", "x", "--format", "jsonl"], "--uscc is for --format evidence; got jsonl"),
     (["export", "--uscc", A, "--out", "one.jsonl"], "one.jsonl exists already"),
+    (
+        ["export", "--uscc", A, "--absence", "INTERVIEW", "--out", "x"],
+        f"Up to 8 the ledger has of {A} what was asked to be absent, at 7 (InterviewHeld): ",
+    ),
+    (
+        ["export", "--uscc", A, "--absence", "FINES", "--out", "x"],
+        "or a type of event such as PenaltyImposed; got “FINES”",
+    ),
+    (["export", "--absence", "PENALTY", "--out", "x"], "--absence is for one enterprise, --uscc USCC"),
+    (["export", "--uscc", A, "--absence", "PENALTY", "--after", "1", "--out", "x"], "and from the first entry on"),
     (["verify", "--evidence", "cut.gz"], "cut.gz is a damaged gzip file, or one that was cut off"),
     (["verify", "--evidence", "text"], "The file is no evidence of an enterprise"),
 ]
