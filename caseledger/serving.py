@@ -28,6 +28,7 @@ from caseledger.collecting import collecting
 from caseledger.delivering import delivering
 from caseledger.listening import BACKLOG, KEEP_ALIVE_SECONDS, AnnouncedServer, open_socket, url_of
 from caseledger.logs import configure_logs, log_uncaught, where
+from caseledger.mapping import mapping
 from caseledger.revival import reviving
 from caseledger.settings import Settings, read_settings
 from caseledger.signals import Stopped, stopped_by_signals
@@ -196,6 +197,7 @@ def _run(
         background([system.read_log.flush, system.keys.write_uses, watch.measures.sample], FLUSH_SECONDS),
         collecting(system.pool, witnesses, seconds),
         delivering(system),
+        mapping(system.pool),
         upgrading(system.runner, build),
     ):
         server.run([listener])

@@ -26,7 +26,7 @@ from ledger.enterprise_map import (
 )
 from ledger.merkle import leaf_hash
 from ledger.notes import Checkpoint
-from mapping import Borne, leaves_of, proof_of, segment_of
+from mapped_naively import Borne, leaves_of, proof_of, segment_of
 
 USCCS: Final = [f"U{number}" for number in range(5)]
 TYPES: Final = ["PenaltyImposed", "InterviewHeld", "EventVoided"]

@@ -16,8 +16,8 @@ from ledger.map_keeping import Map, bring_up
 from ledger.migrations import Pool
 from ledger.recorder import PostgresRecorder
 from ledger.rows import moment
-from mapping import Borne, proof_of, segments
-from mapping import leaves_of as naive_leaves
+from mapped_naively import Borne, proof_of, segments
+from mapped_naively import leaves_of as naive_leaves
 
 SIZES: Final = (1_024, 64, 4)
 TYPES: Final = ("PenaltyImposed", "InterviewHeld", "GateDecided")
