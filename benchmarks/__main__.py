@@ -19,6 +19,7 @@ BENCHMARKS: Final = {
     "growth": "benchmarks.growth",
     "draw": "benchmarks.draws",
     "pages": "benchmarks.pages",
+    "absence": "benchmarks.absence",
 }
 """The module of each benchmark, by its name."""
 

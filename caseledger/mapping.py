@@ -1,7 +1,7 @@
 """The enterprise map is made beside the serving: a segment as soon as its entries are there, by one process of all.
 
-It is in nobody's way. After each few milliseconds of work it rests four times as long, so that it never takes more than a
-fifth of a core from appends and answers; where entries come more quickly than that, it is behind until they do not. Whoever
+It is in nobody's way. After each few milliseconds of work it rests nine times as long, so that it never takes more than a
+tenth of a core from appends and answers; where entries come more quickly than that, it is behind until they do not. Whoever
 asks for evidence brings it up at once.
 """
 
@@ -18,7 +18,7 @@ from ledger.migrations import Database, Pool
 
 LOOK_SECONDS: Final = 5.0
 """How often it is looked whether a segment is whole."""
-RESTS: Final = 4
+RESTS: Final = 9
 """How many times as long as it worked it rests."""
 LONGEST_REST: Final = 10.0
 """Seconds; the database ends a transaction that stands still for a minute."""

@@ -7,12 +7,12 @@ import pytest
 
 from caseledger.mapping import RESTS, MapMaker, mapping
 from caseledger.settings import Settings
-from caseledger.wiring import System, open_system
+from caseledger.wiring import MIGRATIONS, System, open_system
 from given import A, B, interviewed, registered
 from ledger import enterprise_map
 from ledger.imports import IMPORTER
 from ledger.map_keeping import bring_up
-from ledger.migrations import Pool
+from ledger.migrations import Pool, misfit
 from running import wait_until
 
 
@@ -61,3 +61,9 @@ def test_it_rests_longer_than_it_works_and_stops_in_the_middle_of_a_segment(
     assert [each > 0.05 * (1 + RESTS) for each in rested] == [True]
     bring_up(system.pool, 4)
     assert kept(system.pool) == [(0, 4)]
+
+
+def test_a_program_without_a_map_may_go_on_beside_this_one() -> None:
+    older = [migration for migration in MIGRATIONS if migration.name != "ledger_map"]
+    assert misfit(older, {each.name: each.compatible_from for each in MIGRATIONS}) is None
+    assert misfit(older[:-1], {each.name: each.compatible_from for each in MIGRATIONS if each != older[-1]}) is not None

@@ -5,8 +5,9 @@ from base64 import b64encode
 
 import pytest
 
+from ledger.enterprise_map import with_map
 from ledger.merkle import EMPTY_ROOT, Frontier, consistency_proof, frontier_nodes
-from ledger.notes import Checkpoint, Cosigner, Note, Signer
+from ledger.notes import Checkpoint, Cosigner, Note, Signer, open_checkpoint
 from ledger.submissions import MalformedSubmission, NotAccepted, Submission, accepted
 from trees import kept
 
@@ -53,6 +54,18 @@ def test_a_tree_that_grew_is_accepted_with_the_logs_signature_alone(seed: int) -
     sent = body(old, at(new), None, STRANGER, LOG)
     checkpoint, note = accepted(sent, LOG.verifier, at(old) if old else None)
     assert (checkpoint, note.encoded) == (at(new), signed(at(new)))
+
+
+def test_a_checkpoint_that_names_the_map_is_cosigned_with_its_extension_line_and_is_no_split() -> None:
+    named = with_map("log.example", 9, at(9).root, b"m" * 32)
+    for seen in (None, at(5), at(9), named):
+        checkpoint, note = accepted(body(seen.size if seen else 0, named), LOG.verifier, seen)
+        assert checkpoint == named
+        cosigned = note.signed_with(WITNESS.cosign(checkpoint, 1))
+        opened = open_checkpoint(cosigned.encoded, "log.example", LOG.verifier, [WITNESS.verifier])
+        assert opened.cosigned_at == {WITNESS.verifier: 1}
+    # Whoever cosigned it goes on from there.
+    assert accepted(body(9, at(12)), LOG.verifier, named)[0] == at(12)
 
 
 def test_cosignatures_and_unknown_keys_in_the_checkpoint_are_passed_over() -> None:

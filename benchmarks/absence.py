@@ -1,0 +1,157 @@
+"""Absence: what the enterprise map costs, and what it proves.
+
+Appends with the map being made beside them, which never comes to its end meanwhile, and without; an event's share of the
+making of a segment, beside reading the same entries; and the file that proves of one enterprise that it has no penalty.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from typing import Final
+
+from benchmarks.append import BATCH, _events, _ours, _unless
+from benchmarks.enterprises import append, code, lives
+from benchmarks.harness import AtLeast, AtMost, Comparison, Result, a_system, scaled
+from caseledger.mapping import mapping
+from caseledger.wiring import System
+from ledger.absence_evidence import absence_evidence, types_asked
+from ledger.enterprise_evidence import enterprise_evidence, verify_enterprise
+from ledger.enterprise_map import SIZES, Segment
+from ledger.map_keeping import built
+from ledger.rows import moment
+from ledger.tree import signer_at
+
+ENTERPRISES: Final = 10_000
+"""Of about twenty events each: the making of the first segment takes longer than a round of appends."""
+BATCHES: Final = 20
+STRANGER: Final = code(999_999_999)
+
+
+def run() -> Iterator[Result]:
+    with a_system() as system:
+        append(system.ledger.recorder, lives(range(scaled(ENTERPRISES))))
+        yield from _appends(system)
+        yield from _making(system)
+        yield from _proving(system)
+
+
+def _appends(system: System) -> Iterator[Result]:
+    batch = scaled(BATCH)
+    yield Comparison(
+        name="absence-append",
+        unit="events/s",
+        ours=lambda: _appended(system, batch, beside=True),
+        against="no map being made",
+        other=lambda: _appended(system, batch, beside=False),
+        target=AtLeast(times=0.8),
+        size=BATCHES * batch,
+    ).measured()
+
+
+def _appended(system: System, batch: int, *, beside: bool) -> float:
+    """Batches in a row, as the benchmark `append` has them; the map is made from their first to their last."""
+    ours = _ours(system)
+    batches = [_events(batch) for _ in range(BATCHES)]
+    with mapping(system.pool, 0.05) if beside else nullcontext():
+        begun = time.perf_counter()
+        for events in batches:
+            ours(events, _unless(events))
+        taken = time.perf_counter() - begun
+    return BATCHES * batch / taken
+
+
+def _making(system: System) -> Iterator[Result]:
+    size = min(SIZES[1], system.ledger.recorder.head())
+    yield Comparison(
+        name="absence-map",
+        unit="µs/event",
+        ours=lambda: _made(system, size),
+        against="the same entries read",
+        other=lambda: _read(system, size),
+        target=AtMost(25.0),
+        size=size,
+    ).measured()
+
+
+def _made(system: System, size: int) -> float:
+    begun = time.perf_counter()
+    with moment(system.pool) as database:
+        *tiles, segment = built(database, (0, size))
+    taken = time.perf_counter() - begun
+    assert isinstance(segment, Segment)
+    assert tiles
+    assert segment.leaves > 0
+    return taken / size * 1e6
+
+
+def _read(system: System, size: int) -> float:
+    begun = time.perf_counter()
+    with moment(system.pool) as database:
+        found = database.execute("SELECT position, type, tags FROM events WHERE position <= %s", [size]).fetchall()
+    taken = time.perf_counter() - begun
+    assert len(found) == size
+    return taken / size * 1e6
+
+
+def _proving(system: System) -> Iterator[Result]:
+    head = system.ledger.recorder.head()
+    absent, whole = _absence(system, head), _entries(system, head)
+    yield Comparison(
+        name="absence-file",
+        unit="ms",
+        ours=lambda: _milliseconds(system, head),
+        against="all entries of one enterprise",
+        other=lambda: _milliseconds_of_entries(system, head),
+        target=AtMost(1_000.0),
+        size=head,
+    ).measured()
+    yield Comparison(
+        name="absence-size",
+        unit="kB",
+        ours=lambda: sum(map(len, absent)) / 1e3,
+        against="all entries of one enterprise",
+        other=lambda: sum(map(len, whole)) / 1e3,
+        target=AtMost(1_000.0),
+        size=head,
+    ).measured()
+    yield Comparison(
+        name="absence-verify",
+        unit="ms",
+        ours=lambda: _verified(absent),
+        against="all entries of one enterprise",
+        other=lambda: _verified(whole),
+        target=AtMost(100.0),
+        size=head,
+    ).measured()
+
+
+def _absence(system: System, head: int) -> list[bytes]:
+    """The map is brought up by the first."""
+    signer = signer_at(system.pool, system.settings.signing_key)
+    types = types_asked(["PENALTY"])
+    return list(absence_evidence(system.pool, signer, STRANGER, types, head, lambda done, of: None))
+
+
+def _entries(system: System, head: int) -> list[bytes]:
+    signer = signer_at(system.pool, system.settings.signing_key)
+    return list(enterprise_evidence(system.pool, signer, code(1), 0, head, lambda done, of: None))
+
+
+def _milliseconds(system: System, head: int) -> float:
+    begun = time.perf_counter()
+    _absence(system, head)
+    return (time.perf_counter() - begun) * 1e3
+
+
+def _milliseconds_of_entries(system: System, head: int) -> float:
+    begun = time.perf_counter()
+    _entries(system, head)
+    return (time.perf_counter() - begun) * 1e3
+
+
+def _verified(lines: Sequence[bytes]) -> float:
+    begun = time.perf_counter()
+    proved = verify_enterprise(lines)
+    taken = time.perf_counter() - begun
+    assert proved.checkpoint.size > 0
+    return taken * 1e3
