@@ -37,6 +37,8 @@ class Mapped(NamedTuple):
     note: str
     segments: list[Segment]
     proofs: list[tuple[Proof, ...]]
+    made: int
+    """Entries whose segments were made for it; `progress` was told of them."""
 
     @property
     def header(self) -> dict[str, Any]:
@@ -49,12 +51,19 @@ def mapped(pool: Pool, signer: Signer, size: int, keys: Sequence[bytes], progres
 
     Raises NoEvidence where the database's map is not that of its entries.
     """
+    made = 0
+
+    def making(done: int, of: int) -> None:
+        nonlocal made
+        made += done
+        progress(done, of)
+
     try:
-        bring_up(pool, size, progress)
+        bring_up(pool, size, making)
         with moment(pool) as database:
             found = Map(database, size)
             segments, proofs = found.segments, [found.proofs(key) for key in keys]
-        return Mapped(_signed(pool, signer, size, segments), segments, list(zip(*proofs, strict=True)))
+        return Mapped(_signed(pool, signer, size, segments), segments, list(zip(*proofs, strict=True)), made)
     except Damaged:
         raise damaged() from None
 

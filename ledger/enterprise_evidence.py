@@ -96,7 +96,7 @@ def enterprise_evidence(
 
     Raises NoEvidence where there is no entry of it.
     """
-    count = len(_positions(pool, uscc, Segment(after, size)))
+    count = _count(pool, uscc, after, size)
     if not count:
         raise NoEvidence(
             f"There is nothing of {uscc} in this ledger after {after} and up to {size}, its last checkpoint there: look "
@@ -119,8 +119,17 @@ def enterprise_evidence(
                 shown = [not in_the_clear(opened(each.entry).event) for each in part]
                 yield from map(_line, part, shown)
                 written += sum(shown)
-                progress(len(part), count)
+                progress(len(part), found.made + count)
     yield canonical({"entries": written, "leftOut": count - written})
+
+
+def _count(pool: Pool, uscc: str, after: int, size: int) -> int:
+    asked = {**tags_of_enterprise(uscc), "after": after, "upto": size}
+    with pool.connection() as database:
+        row = database.execute(_COUNT.encode(), asked).fetchone()
+    assert row
+    count: int = row[0]
+    return count
 
 
 def _positions(pool: Pool, uscc: str, segment: Segment) -> list[int]:
@@ -243,6 +252,9 @@ ENTRY: Final = b'{"entry":'
 """How the line of an entry begins."""
 _END: Final = b'{"entries":'
 _LEFT_OUT: Final = b'{"leftOut":'
+_COUNT: Final = f"""{FOUND}
+SELECT count(*) FROM found WHERE position > %(after)s AND position <= %(upto)s
+"""  # noqa: S608  # a constant
 _POSITIONS: Final = f"""{FOUND}
 SELECT position FROM found WHERE position > %(after)s AND position <= %(upto)s ORDER BY position
 """  # noqa: S608  # a constant

@@ -2,10 +2,10 @@
 
 import json
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -38,7 +38,7 @@ def root() -> bytes:
 def test_the_page_shows_each_artefact_once() -> None:
     assert set(BLOCKS) == {
         "entry 6", "leaf 6", "checkpoint", "verifier", "witness", "cosignature", "receipt 5", "edge 6", "entry 7",
-        "pool line",
+        "pool line", "absence", "segment 4097",
     }  # fmt: skip
 
 
@@ -113,3 +113,96 @@ def test_what_was_erased_is_named_by_its_random_id() -> None:
 def test_the_line_of_a_pool_is_canonical() -> None:
     written = json.dumps(json.loads(BLOCKS["pool line"]), sort_keys=True, separators=(",", ":"))
     assert written == BLOCKS["pool line"].removesuffix("\n")
+
+
+# The enterprise map
+
+ABSENT: Final = [json.loads(line) for line in BLOCKS["absence"].splitlines()]
+
+
+def hashed(*parts: bytes) -> bytes:
+    return sha256(b"".join(parts)).digest()
+
+
+def key_of(uscc: str, type_: str = "") -> bytes:
+    return hashed(f"enterprise:{uscc}".encode(), b"\0", type_.encode())
+
+
+def value_of(positions: list[int]) -> bytes:
+    return hashed(*(position.to_bytes(8, "big") for position in positions))
+
+
+def leads(key: bytes, value: bytes, index: int, path: list[str], segment: list[Any]) -> bool:
+    """Whether a leaf is at a place of a segment, given as the number of its leaves and its root."""
+    hashes = [hashed(b"\0enterprise map", key, value), *map(bytes.fromhex, path)]
+    return bool(folded(index + 1, segment[0], hashes).hex() == segment[1])
+
+
+def bounds_of(size: int) -> list[tuple[int, int]]:
+    found, at = [], 0
+    for width in (1_048_576, 65_536, 4_096, 1):
+        while size - at >= width:
+            found.append((at, at + width if width > 1 else size))
+            at = found[-1][1]
+    return found
+
+
+def is_absent(key: bytes, proof: dict[str, Any], segment: list[Any]) -> bool:
+    """Whether a proof shows that no leaf of a segment has a key."""
+    places = [place for place in (proof["index"] - 1, proof["index"]) if 0 <= place < segment[0]]
+    if proof["positions"] or len(places) != len(proof["leaves"]):
+        return False
+    for place, given in zip(places, proof["leaves"], strict=True):
+        found = bytes.fromhex(given["key"])
+        between = found < key if place < proof["index"] else key < found
+        if not between or not leads(found, bytes.fromhex(given["value"]), place, given["path"], segment):
+            return False
+    return True
+
+
+def opened(note: str) -> list[str]:
+    """The lines of a note that the key of the file signed."""
+    name, key_id, encoded = ABSENT[0]["verifier"].split("+", 2)
+    text, _, line = note.partition("\n\n")
+    *named, signed = signature(line)
+    assert named == [name, bytes.fromhex(key_id)]
+    Ed25519PublicKey.from_public_bytes(b64decode(encoded)[1:]).verify(signed, f"{text}\n".encode())
+    return text.split("\n")
+
+
+def test_the_map_is_signed_with_the_checkpoint_and_its_root_is_over_the_segments() -> None:
+    head = ABSENT[0]
+    origin, size, log_root, extension = opened(head["map"])
+    assert [origin, size, log_root] == opened(head["checkpoint"])
+    lines = [
+        f"{after} {upto} {leaves} {root}\n"
+        for (after, upto), (leaves, root) in zip(bounds_of(int(size)), head["segments"], strict=True)
+    ]
+    made = sha256("".join(["enterprise-map/v1\n", *lines]).encode()).digest()
+    assert extension == f"enterprise-map {b64encode(made).decode()}"
+    assert len(lines) == 2
+
+
+def test_no_segment_has_a_penalty_of_the_enterprise_by_its_neighbours_and_other_keys_are_not_shown_absent() -> None:
+    head, *lines = ABSENT
+    (type_,), uscc = head["types"], head["uscc"]
+    assert type_ == "PenaltyImposed"
+    assert [(line["after"], line["upto"]) for line in lines] == bounds_of(4_100)
+    for line, segment in zip(lines, head["segments"], strict=True):
+        (proof,) = line["proofs"]
+        assert is_absent(key_of(uscc, type_), proof, segment)
+        assert not is_absent(key_of(uscc), proof, segment)
+        assert not is_absent(bytes.fromhex(proof["leaves"][0]["key"]), proof, segment)
+        assert not is_absent(key_of(uscc, type_), {**proof, "index": proof["index"] + 1}, segment)
+
+
+def test_the_last_segment_has_the_enterprise_at_two_positions_and_at_no_others() -> None:
+    line, segment = json.loads(BLOCKS["segment 4097"]), ABSENT[0]["segments"][1]
+    (proof,) = line["proofs"]
+    (given,) = proof["leaves"]
+    assert (line["after"], line["upto"], proof["positions"]) == (4_096, 4_100, [4_097, 4_099])
+    key = key_of(ABSENT[0]["uscc"])
+    assert (given["key"], given["value"]) == (key.hex(), value_of(proof["positions"]).hex())
+    assert leads(key, value_of(proof["positions"]), proof["index"], given["path"], segment)
+    assert not leads(key, value_of([4_097]), proof["index"], given["path"], segment)
+    assert not is_absent(key, {**proof, "positions": []}, segment)

@@ -181,6 +181,19 @@ def test_what_was_changed_in_the_file_of_an_enterprise_is_named_by_its_line(plac
     assert json.loads(placed.out)["line"] == 3
 
 
+def test_a_line_that_never_ends_is_read_no_further_than_the_longest(
+    placed: Ran, mailed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = mailed.read_bytes().splitlines(keepends=True)
+    monkeypatch.setattr("caseledger.verifying.LONGEST_LINE", max(map(len, lines)))
+    assert placed("verify", "--evidence", "one.jsonl") == 0
+    mailed.write_bytes(lines[0] + b'{"after":0,"proofs":[' + b" " * 99_999)
+    assert placed("verify", "--evidence", "one.jsonl") == 1
+    assert placed.err.endswith(
+        "Line 2 does not hold: it is not what the map has of the entries 1 to 8: after, upto and proofs.\n"
+    )
+
+
 UNFIT: Final[list[tuple[list[str], str]]] = [
     (["export", "--uscc", C, "--out", "x"], f"There is nothing of {C} in this ledger after 0 and up to 8"),
     (["export", "--uscc", A, "--out", "x", "--after", "7"], f"There is nothing of {A} in this ledger after 7"),

@@ -12,11 +12,13 @@ from ledger import enterprise_map
 from ledger.absence_evidence import ProvedAbsence, absence_evidence, types_asked
 from ledger.draw_evidence import BrokenLine
 from ledger.enterprise_evidence import ProvedEntries, enterprise_evidence, newest_size, verify_enterprise
+from ledger.enterprise_map import map_root, with_map
 from ledger.entry import draft, opened
 from ledger.evidence import NoEvidence
 from ledger.ledger import Ledger
+from ledger.merkle import EMPTY_ROOT
 from ledger.migrations import Pool
-from ledger.notes import Cosigner, Signer
+from ledger.notes import Checkpoint, Cosigner, Note, Signer
 from signed_ledger import HEAD, record
 
 Lines = list[bytes]
@@ -330,3 +332,13 @@ def test_another_key_signs_for_nobody(_told: None, pool: Pool, signer: Signer) -
     other = Signer(signer.name, Signer.generate("x").private_key)
     with pytest.raises(BrokenLine, match="Line 1 does not hold: its checkpoint is not signed by"):
         verify_enterprise(found, other.verifier)
+
+
+def test_in_an_empty_ledger_nothing_can_be_proved_and_all_is_absent(pool: Pool, signer: Signer) -> None:
+    with pytest.raises(NoEvidence, match="up to at most 0, the head; got after 0 and up to 0"):
+        absence(pool, signer, "ALL", upto=0)
+    notes = [Checkpoint(signer.name, 0, EMPTY_ROOT), with_map(signer.name, 0, EMPTY_ROOT, map_root([]))]
+    signed = [Note(each.text, (signer.sign(each.text),)).encoded.decode() for each in notes]
+    head = {"checkpoint": signed[0], "map": signed[1], "segments": [], "types": ["*"], "uscc": A}
+    proved = verify_enterprise([json.dumps({**head, "verifier": str(signer.verifier)}).encode()])
+    assert (type(proved), proved.checkpoint.size) == (ProvedAbsence, 0)

@@ -1,5 +1,6 @@
 """The enterprise map: what its proofs show, by a naive oracle, and that whatever is changed in one shows nothing."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -24,8 +25,10 @@ from ledger.enterprise_map import (
     value_of,
     with_map,
 )
-from ledger.merkle import leaf_hash
+from ledger.map_keeping import Building
+from ledger.merkle import TILE_WIDTH, Tile, inclusion_proof, leaf_hash, verify_inclusion
 from ledger.notes import Checkpoint
+from ledger.witnessing import nodes_from_tiles
 from mapped_naively import Borne, leaves_of, proof_of, segment_of
 
 USCCS: Final = [f"U{number}" for number in range(5)]
@@ -180,3 +183,25 @@ def test_a_proof_is_of_its_own_segment() -> None:
         with pytest.raises(NotProved):
             check_proof(held(ABSENT), ABSENT, other)
     check_proof(Proof(0, [], []), ABSENT, Segment(0, 20))
+
+
+def test_a_segment_of_many_pages_is_proved_from_its_tiles() -> None:
+    leaves = [(key_of(str(number)), value_of([number])) for number in range(66_000)]
+    leaves.sort()
+    building, tiles = Building((0, 99_999)), {}
+    for begin in range(0, len(leaves), TILE_WIDTH):
+        tiles.update({(each.level, each.number): each for each in building.add(leaves[begin : begin + TILE_WIDTH])})
+    tiles.update({(each.level, each.number): each for each in building.end()})
+    assert building.segment == segment_over((0, 99_999), leaves)
+    assert Counter(level for level, _ in tiles) == {0: 258, 1: 2, 2: 1}
+    assert len(tiles[1, 1].content) == 32
+
+    def fetch(tile: Tile) -> bytes:
+        if tile.level:
+            return tiles[tile.level, tile.index].content
+        return b"".join(map(leaf_of, leaves[tile.index * TILE_WIDTH :][:TILE_WIDTH]))
+
+    for place in (0, 40_000, 65_535, 65_536, 65_999):
+        path = inclusion_proof(place, 66_000, lambda nodes: nodes_from_tiles(nodes, 66_000, fetch))
+        assert verify_inclusion(leaf_of(leaves[place]), place, 66_000, path, building.segment.root)
+        assert tiles[0, place // TILE_WIDTH].first_key == leaves[place // TILE_WIDTH * TILE_WIDTH][0]
