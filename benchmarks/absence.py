@@ -5,9 +5,9 @@ making of a segment, beside reading the same entries; and the file that proves o
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import Final
+from typing import Any, Final
 
 from benchmarks.append import BATCH, _events, _ours, _unless
 from benchmarks.enterprises import append, code, lives
@@ -17,7 +17,7 @@ from caseledger.wiring import System
 from ledger.absence_evidence import absence_evidence, types_asked
 from ledger.enterprise_evidence import enterprise_evidence, verify_enterprise
 from ledger.enterprise_map import SIZES, Segment
-from ledger.map_keeping import built
+from ledger.map_keeping import Built, built
 from ledger.rows import moment
 from ledger.tree import signer_at
 
@@ -65,32 +65,22 @@ def _making(system: System) -> Iterator[Result]:
     yield Comparison(
         name="absence-map",
         unit="µs/event",
-        ours=lambda: _made(system, size),
+        ours=lambda: _milliseconds(lambda: _made(system, size)) * 1e3 / size,
         against="the same entries read",
-        other=lambda: _read(system, size),
+        other=lambda: _milliseconds(lambda: _read(system, size)) * 1e3 / size,
         target=AtMost(25.0),
         size=size,
     ).measured()
 
 
-def _made(system: System, size: int) -> float:
-    begun = time.perf_counter()
+def _made(system: System, size: int) -> list[Built | Segment]:
     with moment(system.pool) as database:
-        *tiles, segment = built(database, (0, size))
-    taken = time.perf_counter() - begun
-    assert isinstance(segment, Segment)
-    assert tiles
-    assert segment.leaves > 0
-    return taken / size * 1e6
+        return list(built(database, (0, size)))
 
 
-def _read(system: System, size: int) -> float:
-    begun = time.perf_counter()
+def _read(system: System, size: int) -> list[tuple[Any, ...]]:
     with moment(system.pool) as database:
-        found = database.execute("SELECT position, type, tags FROM events WHERE position <= %s", [size]).fetchall()
-    taken = time.perf_counter() - begun
-    assert len(found) == size
-    return taken / size * 1e6
+        return database.execute("SELECT position, type, tags FROM events WHERE position <= %s", [size]).fetchall()
 
 
 def _proving(system: System) -> Iterator[Result]:
@@ -99,9 +89,9 @@ def _proving(system: System) -> Iterator[Result]:
     yield Comparison(
         name="absence-file",
         unit="ms",
-        ours=lambda: _milliseconds(system, head),
+        ours=lambda: _milliseconds(lambda: _absence(system, head)),
         against="all entries of one enterprise",
-        other=lambda: _milliseconds_of_entries(system, head),
+        other=lambda: _milliseconds(lambda: _entries(system, head)),
         target=AtMost(1_000.0),
         size=head,
     ).measured()
@@ -117,9 +107,9 @@ def _proving(system: System) -> Iterator[Result]:
     yield Comparison(
         name="absence-verify",
         unit="ms",
-        ours=lambda: _verified(absent),
+        ours=lambda: _milliseconds(lambda: verify_enterprise(absent)),
         against="all entries of one enterprise",
-        other=lambda: _verified(whole),
+        other=lambda: _milliseconds(lambda: verify_enterprise(whole)),
         target=AtMost(100.0),
         size=head,
     ).measured()
@@ -137,21 +127,7 @@ def _entries(system: System, head: int) -> list[bytes]:
     return list(enterprise_evidence(system.pool, signer, code(1), 0, head, lambda done, of: None))
 
 
-def _milliseconds(system: System, head: int) -> float:
+def _milliseconds(work: Callable[[], object]) -> float:
     begun = time.perf_counter()
-    _absence(system, head)
+    assert work(), "nothing was made or proved"
     return (time.perf_counter() - begun) * 1e3
-
-
-def _milliseconds_of_entries(system: System, head: int) -> float:
-    begun = time.perf_counter()
-    _entries(system, head)
-    return (time.perf_counter() - begun) * 1e3
-
-
-def _verified(lines: Sequence[bytes]) -> float:
-    begun = time.perf_counter()
-    proved = verify_enterprise(lines)
-    taken = time.perf_counter() - begun
-    assert proved.checkpoint.size > 0
-    return taken * 1e3

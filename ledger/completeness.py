@@ -24,7 +24,7 @@ from ledger.enterprise_map import (
     with_map,
 )
 from ledger.evidence import NoEvidence
-from ledger.map_keeping import Damaged, Map, bring_up
+from ledger.map_keeping import Damaged, bring_up, proved
 from ledger.migrations import Pool
 from ledger.notes import Checkpoint, MalformedNote, Note, Signer, UnverifiedNote, Verifier, open_checkpoint
 from ledger.rows import moment
@@ -36,7 +36,7 @@ class Mapped(NamedTuple):
 
     note: str
     segments: list[Segment]
-    proofs: list[tuple[Proof, ...]]
+    proofs: list[list[Proof]]
     made: int
     """Entries whose segments were made for it; `progress` was told of them."""
 
@@ -61,9 +61,9 @@ def mapped(pool: Pool, signer: Signer, size: int, keys: Sequence[bytes], progres
     try:
         bring_up(pool, size, making)
         with moment(pool) as database:
-            found = Map(database, size)
-            segments, proofs = found.segments, [found.proofs(key) for key in keys]
-        return Mapped(_signed(pool, signer, size, segments), segments, list(zip(*proofs, strict=True)), made)
+            found = list(proved(database, size, keys))
+        segments = [segment for segment, _ in found]
+        return Mapped(_signed(pool, signer, size, segments), segments, [proofs for _, proofs in found], made)
     except Damaged:
         raise damaged() from None
 

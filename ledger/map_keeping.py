@@ -227,26 +227,16 @@ def _leaves_in(content: bytes) -> list[Leaf]:
     ]
 
 
-class Map:
-    """The map of so many entries, in one moment of the database: the connection is in a transaction that stays in it."""
+def proved(database: Database, size: int, keys: Sequence[bytes]) -> Iterator[tuple[Segment, list[Proof]]]:
+    """Each segment of the map of so many entries, with what proves for each key that it has no positions there, or which
+    leaf has them; the positions are not in it. One segment at a time is held in memory.
 
-    def __init__(self, database: Database, size: int) -> None:
-        kept = {each.bounds: each for each in kept_segments(database)}
-        self._parts: list[Leaves] = [
-            _Stored(database, kept[bounds]) if bounds in kept else _Made(database, bounds)
-            for bounds in segments_of(size)
-        ]
-
-    @property
-    def segments(self) -> list[Segment]:
-        return [part.segment for part in self._parts]
-
-    def proofs(self, key: bytes) -> list[Proof]:
-        """For each segment what proves that it has no positions under a key, or which leaf has them; these are not in it.
-
-        Raises Damaged.
-        """
-        return [_proof(part, key) for part in self._parts]
+    The database is in a transaction that stays in one moment. Raises Damaged.
+    """
+    kept = {each.bounds: each for each in kept_segments(database)}
+    for bounds in segments_of(size):
+        part: Leaves = _Stored(database, kept[bounds]) if bounds in kept else _Made(database, bounds)
+        yield part.segment, [_proof(part, key) for key in keys]
 
 
 def _proof(part: Leaves, key: bytes) -> Proof:

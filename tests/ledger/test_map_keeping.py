@@ -12,7 +12,7 @@ import pytest
 from ledger import enterprise_map
 from ledger.enterprise_map import check_proof, key_of, map_root, segments_of
 from ledger.entry import Draft
-from ledger.map_keeping import Map, bring_up
+from ledger.map_keeping import bring_up, proved
 from ledger.migrations import Pool
 from ledger.recorder import PostgresRecorder
 from ledger.rows import moment
@@ -60,19 +60,20 @@ def contents(pool: Pool) -> list[tuple[object, ...]]:
 
 def check(pool: Pool, entries: list[Borne], size: int) -> None:
     """That the map of so many entries is the naive one, and proves what that does."""
+    keys = [key_of("U7"), key_of("U7", TYPES[0]), key_of("U399"), key_of("nobody"), key_of("U1", "None")]
     with moment(pool) as database:
-        found = Map(database, size)
-        assert found.segments == segments(entries, size)
-        for key in (key_of("U7"), key_of("U7", TYPES[0]), key_of("U399"), key_of("nobody"), key_of("U1", "None")):
-            for segment, proof in zip(found.segments, found.proofs(key), strict=True):
-                positions = [
-                    position
-                    for position in range(segment.after + 1, segment.upto + 1)
-                    if any(key == each for each, _ in naive_leaves(entries, position - 1, position))
-                ]
-                whole = proof_of(naive_leaves(entries, *segment.bounds), key, positions)
-                assert (proof.index, proof.leaves) == (whole.index, whole.leaves)
-                check_proof(whole, key, segment)
+        found = list(proved(database, size, keys))
+    assert [segment for segment, _ in found] == segments(entries, size)
+    for segment, proofs in found:
+        for key, proof in zip(keys, proofs, strict=True):
+            positions = [
+                position
+                for position in range(segment.after + 1, segment.upto + 1)
+                if any(key == each for each, _ in naive_leaves(entries, position - 1, position))
+            ]
+            whole = proof_of(naive_leaves(entries, *segment.bounds), key, positions)
+            assert (proof.index, proof.leaves) == (whole.index, whole.leaves)
+            check_proof(whole, key, segment)
 
 
 def test_the_map_is_that_of_the_tags_whatever_is_kept_of_it(pool: Pool, entries: list[Borne]) -> None:
@@ -100,7 +101,7 @@ def test_a_ledger_that_has_none_gets_the_same_at_once(pool: Pool, entries: list[
 def test_an_empty_ledger_has_a_map_of_nothing(pool: Pool) -> None:
     bring_up(pool, 0)
     with moment(pool) as database:
-        assert (Map(database, 0).segments, Map(database, 0).proofs(key_of("U1"))) == ([], [])
+        assert list(proved(database, 0, [key_of("U1")])) == []
     assert map_root([]) == map_root(segments([], 0))
 
 
