@@ -22,8 +22,9 @@ from ledger.rows import moment
 from ledger.tree import signer_at
 
 ENTERPRISES: Final = 10_000
-"""Of about twenty events each: the making of the first segment takes longer than a round of appends."""
-BATCHES: Final = 20
+"""Of about twenty events each; with what is appended there are always segments to be made."""
+BATCHES: Final = 60
+"""A round is longer than the work on a segment with its rests, so that both are in it."""
 STRANGER: Final = code(999_999_999)
 
 

@@ -1,8 +1,9 @@
 """The enterprise map is made beside the serving: a segment as soon as its entries are there, by one process of all.
 
-It is in nobody's way. After each few milliseconds of work it rests nine times as long, so that it never takes more than a
-tenth of a core from appends and answers; where entries come more quickly than that, it is behind until they do not. Whoever
-asks for evidence brings it up at once.
+It waits for nothing that an append waits for. After each piece of work it rests nine times as long, so that on the whole it
+takes a tenth of a core from appends and answers; a piece is a few milliseconds, but for the database's sort of a segment: a
+third of a second for 65,536 entries, seconds for a million. Where entries come more quickly, it is behind until they do not.
+Whoever asks for evidence brings it up at once.
 """
 
 import asyncio
