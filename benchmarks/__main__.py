@@ -11,6 +11,7 @@ BENCHMARKS: Final = {
     "hot": "benchmarks.hot",
     "asof": "benchmarks.asof",
     "import": "benchmarks.importing",
+    "whole": "benchmarks.whole",
     "rebuild": "benchmarks.rebuild",
     "lag": "benchmarks.lag",
     "append": "benchmarks.append",

@@ -108,19 +108,25 @@ class Comparison:
             turns = [(self.ours, ours), (self.other, others)]
             for measure, taken in turns if number % 2 == 0 else reversed(turns):
                 taken.append(measure())
-        value, other = median(ours), median(others)
-        return Result(
-            name=self.name,
-            value=value,
-            unit=self.unit,
-            ratio=value / other,
-            against=self.against,
-            target=self.target.limit(other),
-            met=self.target.is_met(value, other),
-            n=self.size,
-            when=datetime.now(UTC).isoformat(timespec="seconds"),
-            commit=commit(),
-        )
+        return found(self.name, self.unit, median(ours), self.against, median(others), self.target, self.size)
+
+
+def found(
+    name: str, unit: str, value: float, against: str, other: float, target: AtLeast | AtMost, size: int
+) -> Result:
+    """What was measured just now, beside what it is compared with."""
+    return Result(
+        name=name,
+        value=value,
+        unit=unit,
+        ratio=value / other,
+        against=against,
+        target=target.limit(other),
+        met=target.is_met(value, other),
+        n=size,
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        commit=commit(),
+    )
 
 
 def scaled(number: int) -> int:
