@@ -27,6 +27,7 @@ from domain.live import ask, tags_read
 from domain.recorded import Recorded, tags_of
 from domain.requests import REQUESTS, Request, parse_request
 from domain.rulebook import RULEBOOK, Rulebook
+from domain.subjects import subject_of
 from ledger.appends import AlreadyAppended, Append, Appended, Once
 from ledger.entry import Draft, data_of, draft, new_id, opened
 from ledger.recorder import PostgresRecorder
@@ -128,10 +129,12 @@ class Ledger:
         if wrong := bad_key(key):
             return self.refuse(wrong)
         once = Once(caller.holder, key, stands_for or self.digest(["record", facts]))
-        if earlier := self.earlier(once):
-            return earlier
         commands, refused = self._commands(caller, facts)
-        if refused and not commands:
+        # The append looks for the key by itself. It is looked for sooner where there may be no append, and where weighing
+        # leaves something behind: sealing gives a subject a key, also one that was erased since.
+        if (not commands or any(subject_of(one.event) for one in commands)) and (earlier := self.earlier(once)):
+            return earlier
+        if not commands:
             return self.refuse(*refused)
         return self.until_won(lambda: self._weigh(commands, caller.signature, facts, refused), once)
 
@@ -232,7 +235,8 @@ class Ledger:
     def _known(self, wanted: Sequence[Reads]) -> Known:
         positions = sorted({position for read in wanted for position in read.positions})
         head, streams = self.streams.read({tag for read in wanted for tag in read.tags})
-        events = opened_all(self.recorder.read_positions([p for p in positions if 1 <= p <= head]))
+        asked = [position for position in positions if 1 <= position <= head]
+        events = opened_all(self.recorder.read_positions(asked)) if asked else []
         return Known(head, streams, {recorded.position: recorded for recorded in events})
 
     def _judge(self, caller: Caller, request: Request, on: date) -> Weighed:

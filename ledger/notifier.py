@@ -13,8 +13,8 @@ from typing import Final
 
 from ledger.migrations import Pool
 
-PAUSE_SECONDS: Final = 0.005
-"""From one notification to the next."""
+PAUSE_SECONDS: Final = 0.02
+"""From one notification to the next: each wakes whoever listens, in all processes."""
 IDLE_SECONDS: Final = 10.0
 """After so long without news the thread ends; the next news starts it again."""
 

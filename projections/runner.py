@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from enum import Enum
 from time import monotonic, perf_counter, sleep
-from typing import Final, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import psycopg
 import structlog
@@ -37,6 +37,13 @@ BATCH: Final = 2_000
 """Events applied in one transaction."""
 POLL_SECONDS: Final = 0.25
 """Longest time after which an event is seen whose notification was lost."""
+FOLLOW_SECONDS: Final = 0.02
+"""How often who waits for a position looks for it where another process leads."""
+GATHERED: Final = 2.0
+"""So many times as long as a batch took, events gather for the next one. A batch of few costs almost what one of many
+does, so a steady load is then carried by half of the work; what comes alone is applied at once."""
+GATHER_SECONDS: Final = 0.04
+"""The longest of that."""
 STANDBY_SECONDS: Final = 1.0
 """How often a runner that stands by tries to lead."""
 PATIENCE: Final = 3
@@ -59,6 +66,13 @@ class Fit(Enum):
 
 class Overtaken(Exception):
     """The tables of a newer program were swapped in: this one moves nothing on any more."""
+
+
+class Batch(NamedTuple):
+    """What was applied at once: how many events, and the position of the last."""
+
+    events: int
+    upto: int
 
 
 class _Apply(Protocol):
@@ -90,6 +104,8 @@ class Runner:
         self.versions: Mapping[str, int] = {each.name: each.version for each in projections}
         self._stopped = threading.Event()
         self._moved = threading.Condition()
+        self._written = -1
+        """The position that projections were brought to by this runner as it leads; -1 where it has brought none on."""
         self._thread: threading.Thread | None = None
         self._waking: socket.socket | None = None
 
@@ -150,7 +166,7 @@ class Runner:
         with closing(connect(self.pool)) as database, suppress(Overtaken):
             if _leads(database):
                 self._enrol(database)
-                return self._move(database)
+                return self._move(database) is not None
         return False
 
     def position(self, names: Collection[str] = ()) -> int:
@@ -167,16 +183,21 @@ class Runner:
 
     def wait_for(self, position: int, seconds: float, names: Collection[str] = ()) -> int:
         """Waits until every projection (named) has reached a position, at most so long; returns the position reached."""
-        reached = self.position(names)
+        seen, reached = self._written, self.position(names)
         if reached >= position:
             return reached
         self.wake()
         ends = monotonic() + seconds
         while reached < position and (left := ends - monotonic()) > 0:
-            with self._moved:
-                self._moved.wait(min(left, 0.02))
-            reached = self.position(names)
+            self._await_batch(position, seen, left)
+            seen, reached = self._written, self.position(names)
         return reached
+
+    def _await_batch(self, position: int, seen: int, seconds: float) -> None:
+        """Waits for a batch that was not seen and goes as far; no longer than until it is worth a look by itself."""
+        poll = FOLLOW_SECONDS if seen < 0 else POLL_SECONDS
+        with self._moved:
+            self._moved.wait_for(lambda: self._written > seen and self._written >= position, min(seconds, poll))
 
     def _run(self, woken: socket.socket) -> None:
         with woken:
@@ -199,11 +220,25 @@ class Runner:
             database.add_notify_handler(_heard)
             listen(database)
             self._enrol(database)
-            while not self._stopped.is_set():
-                with suppress(BlockingIOError):
-                    woken.recv(4096)
-                if not self._move(database):
-                    select.select([woken.fileno(), database.fileno()], [], [], POLL_SECONDS)
+            try:
+                self._lead(database, woken)
+            finally:
+                self._written = -1
+
+    def _lead(self, database: Database, woken: socket.socket) -> None:
+        while not self._stopped.is_set():
+            with suppress(BlockingIOError):
+                woken.recv(4096)
+            began = perf_counter()
+            batch = self._move(database)
+            if batch is None:
+                select.select([woken.fileno(), database.fileno()], [], [], POLL_SECONDS)
+                continue
+            with self._moved:
+                self._written = batch.upto
+                self._moved.notify_all()
+            if batch.events < BATCH:
+                self._stopped.wait(min(GATHERED * (perf_counter() - began), GATHER_SECONDS))
 
     def _await_lead(self, database: Database) -> bool:
         """Returns True when this runner leads, False when it is stopped."""
@@ -235,20 +270,17 @@ class Runner:
     def _own(self) -> dict[str, list[str] | list[int]]:
         return {"names": list(self.versions), "versions": list(self.versions.values())}
 
-    def _move(self, database: Database, upto: int | None = None) -> bool:
-        """Applies one batch on the connection that leads. Says whether there was one."""
+    def _move(self, database: Database, upto: int | None = None) -> Batch | None:
+        """Applies one batch on the connection that leads; None where there is none."""
         if not self._is_behind(database, upto):
-            return False
+            return None
         try:
-            moved = self._write(database, upto, self._apply)
+            return self._write(database, upto, self._apply)
         except PASSING:
             raise
         except Exception as fault:
             log.warning("a batch is applied an enterprise at a time", fault=type(fault).__name__)
-            moved = self._write(database, upto, self._apply_apart)
-        with self._moved:
-            self._moved.notify_all()
-        return moved
+            return self._write(database, upto, self._apply_apart)
 
     def _is_behind(self, database: Database, upto: int | None) -> bool:
         """Whether there is something to apply. Raises Overtaken."""
@@ -257,18 +289,18 @@ class Runner:
             raise Overtaken
         return behind is True
 
-    def _write(self, database: Database, upto: int | None, apply: _Apply) -> bool:
+    def _write(self, database: Database, upto: int | None, apply: _Apply) -> Batch | None:
         began = perf_counter()
         with database.transaction():
             reached = _lock(database, self.versions)
             if not reached:
-                return False
+                return None
             after = min(reached.values())
             most = self._batch or BATCH
             limit = most if upto is None else min(most, upto - after)
             found = list(self._recorder.read(after=after, limit=limit)) if limit > 0 else []
             if not found:
-                return False
+                return None
             parked = apply(database, found, reached)
             _keep(database, parked)
             stopped = {each.projection for each in parked if each.uscc is None}
@@ -279,7 +311,7 @@ class Runner:
         self._observer.projected(len(found), found[-1].position, perf_counter() - began)
         for each in parked:
             log.error("an event cannot be applied", projection=each.projection, parked=each.uscc, why=each.why.en)
-        return True
+        return Batch(len(found), found[-1].position)
 
     def _apply(
         self, database: Database, found: Sequence[DCBSequencedEvent], reached: Mapping[str, int]

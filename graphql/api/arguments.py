@@ -118,7 +118,8 @@ def settled_at(info: Info, value: object, *names: str) -> int:
     """The same for what is read from these read models: the position named or, by default, the one they have reached."""
     ends = monotonic() + WAIT_SECONDS
     asked = known_at(info, value)
-    reached = info.context.settle(*names, seconds=max(0.0, ends - monotonic()))
+    # What came after a position changes no answer at it: who names one waits for no more than that.
+    reached = info.context.settle(*names, asked=asked, seconds=max(0.0, ends - monotonic()))
     if asked is not None and asked > reached:
         raise _not_yet_known(asked, reached)
     return reached if asked is None else asked

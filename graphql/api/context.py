@@ -123,20 +123,20 @@ class Context:
         if made.entries and not made.replayed:
             self.runner.wake()
 
-    def settle(self, *names: str, seconds: float = WAIT_SECONDS) -> int:
-        """Waits until these read models know what the head was when the request first asked; gives their position.
+    def settle(self, *names: str, asked: int | None = None, seconds: float = WAIT_SECONDS) -> int:
+        """Waits until these read models know a position, by default the head when the request first asked; gives theirs.
 
         Raises ApiError STALE where one of them was stopped by an event.
         """
-        return self.once(("settled", names), lambda: self._settled(names, seconds))
+        return self.once(("settled", names, asked), lambda: self._settled(names, asked, seconds))
 
-    def _settled(self, names: tuple[str, ...], seconds: float) -> int:
-        head = self.once("head", self.ledger.recorder.head)
+    def _settled(self, names: tuple[str, ...], asked: int | None, seconds: float) -> int:
+        wanted = self.once("head", self.ledger.recorder.head) if asked is None else asked
         # Looked at once for all read models that a request asks; again only where one of them was waited for.
         standing = self.once("standing", self.runner.parking.reached)
         reached = self.runner.reached(standing, names)
-        if reached < head:
-            reached = self.runner.wait_for(head, seconds, names)
+        if reached < wanted:
+            reached = self.runner.wait_for(wanted, seconds, names)
             standing = self._memo["standing"] = self.runner.parking.reached()
             self._memo.pop("settled parked", None)
         for each in standing:

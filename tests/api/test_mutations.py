@@ -181,7 +181,9 @@ def test_the_same_request_sent_at_once_is_recorded_once(system: System) -> None:
 def test_a_request_that_lost_the_race_to_its_twin_is_answered_with_what_the_twin_recorded(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = system.send(registered(), once="once")
+    # What names a person is looked for before it is weighed, and once more when it is refused.
+    fact = registered(legalRepresentative="张三")
+    first = system.send(fact, once="once")
     look_up, early = system.recorder.appended, iter([True])
 
     def appended(holder: str, key: str) -> Any:
@@ -189,7 +191,26 @@ def test_a_request_that_lost_the_race_to_its_twin_is_answered_with_what_the_twin
         return None if next(early, False) else look_up(holder, key)
 
     monkeypatch.setattr(system.recorder, "appended", appended)
-    assert system.send(registered(), once="once") == {**first, "replayed": True}
+    assert system.send(fact, once="once") == {**first, "replayed": True}
+    assert next(early, False) is False
+
+
+def test_a_repeated_request_that_is_accepted_once_more_is_answered_with_what_was_recorded(system: System) -> None:
+    system.record(registered())
+    first = system.send(renamed(), once="once")
+    assert system.send(renamed(), once="other")["errors"] == []
+    assert system.send(renamed(), once="once") == {**first, "replayed": True}
+    assert system.head == first["head"] + 1
+
+
+def test_a_repeated_request_makes_no_new_key_for_a_subject_that_was_erased_since(system: System) -> None:
+    fact = registered(legalRepresentative="张三")
+    first = system.send(fact, once="once")
+    with system.pool.connection() as database:
+        database.execute("DELETE FROM subjects")
+    assert system.send(fact, once="once") == {**first, "replayed": True}
+    with system.pool.connection() as database:
+        assert database.execute("SELECT count(*) FROM subjects").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("key", ["", "k" * 201, "a\nb", "a\u0000b", ONE_MIB])
