@@ -76,8 +76,10 @@ class Round:
         lines.close()
 
     async def _record(self, lines: Lines, request: bytes, begun: float, *, asks: bool) -> None:
-        answer = (await _data(lines, request))["record"]
+        body = await _body(lines, request)
         acknowledged = perf_counter()
+        assert "errors" not in body, body["errors"]
+        answer = body["data"]["record"]
         assert not answer["errors"], answer["errors"]
         self.seconds = max(self.seconds, acknowledged - begun)
         if asks:
@@ -86,7 +88,11 @@ class Round:
 
     async def _ask(self, lines: Lines, position: int, since: float) -> None:
         request = self._request(ASK, {"usccs": [code(1)], "knownAt": position})
-        (answer,) = (await _data(lines, request))["creditStatuses"]
+        # Who is told that it is not yet known asks again, and has waited as long as that takes.
+        while _code(body := await _body(lines, request)) == "NOT_YET_KNOWN":
+            pass
+        assert "errors" not in body, body["errors"]
+        (answer,) = body["data"]["creditStatuses"]
         assert answer["knownAt"] == position
         self.taken.append((perf_counter() - since) * 1_000)
 
@@ -166,7 +172,10 @@ def _fact(number: int) -> dict[str, Any]:
     return {"complaintReceived": complaint}
 
 
-async def _data(lines: Lines, request: bytes) -> Any:
-    body = msgspec.json.decode((await lines.ask(request)).body)
-    assert "errors" not in body, body["errors"]
-    return body["data"]
+async def _body(lines: Lines, request: bytes) -> Any:
+    return msgspec.json.decode((await lines.ask(request)).body)
+
+
+def _code(body: Any) -> str | None:
+    """The code of a request's error; None where it was answered."""
+    return body["errors"][0]["extensions"]["code"] if "errors" in body else None

@@ -11,6 +11,7 @@ from caseledger.importing import Importer, Rejected
 from caseledger.items import Item, Settle
 from caseledger.json_lines import JSON_LINES, items
 from caseledger.lines import Source
+from caseledger.main import IMPORTED
 from caseledger.wiring import System
 from domain.commands import Code, refusal
 from given import A, B, Stated, interviewed, punished, registered, renamed
@@ -118,3 +119,7 @@ def test_a_settled_row_goes_in_as_it_was_settled_on_what_the_ledger_holds_by_the
     assert imported(*rows, settle=settle) == (2, 1, 2)
     assert imported.why == [(1, "INVALID", "penaltyImposed.fine"), (5, "ALREADY_EXISTS", "x")]
     assert imported.types() == ["EnterpriseRegistered", "PenaltyImposed", "PenaltyImposed"]
+
+
+def test_the_formats_that_the_command_names_are_those_that_there_are() -> None:
+    assert tuple(FORMATS) == IMPORTED
