@@ -14,6 +14,7 @@ BENCHMARKS: Final = {
     "whole": "benchmarks.whole",
     "rebuild": "benchmarks.rebuild",
     "lag": "benchmarks.lag",
+    "subscribers": "benchmarks.subscribers",
     "append": "benchmarks.append",
     "verify": "benchmarks.verify",
     "million": "benchmarks.million",

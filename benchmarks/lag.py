@@ -22,7 +22,8 @@ from benchmarks.enterprises import code, filled, service_number
 from benchmarks.harness import AtLeast, AtMost, Comparison, Result, a_home, commit, scaled
 from benchmarks.lines import Lines
 from benchmarks.load import post
-from benchmarks.servers import listening
+from benchmarks.memory import MOST, held
+from benchmarks.servers import listening_process
 
 RATE: Final = 1_000
 """Events a second."""
@@ -106,7 +107,7 @@ def run() -> Iterator[Result]:
     rates: list[float] = []
     with a_home() as home:
         key, head = filled(home, ENTERPRISES, role="regulator", authority="MIIT")
-        with listening("caseledger.main", "serve", "--port", "0", home=home) as url:
+        with listening_process("caseledger.main", "serve", "--port", "0", home=home) as (url, pid):
             port = int(url.rpartition(":")[2])
 
             def p99(known_at: int | None) -> float:
@@ -115,6 +116,7 @@ def run() -> Iterator[Result]:
                 rates.append(measured.rate)
                 return value
 
+            before = held(pid)
             p99(None)
             rates.clear()
             lag = Comparison(
@@ -126,22 +128,25 @@ def run() -> Iterator[Result]:
                 target=AtMost(TARGET),
                 size=parts * TOGETHER,
             ).measured()
-    load = _load(rates, parts)
+            memory = held(pid)
+    load = _counted("lag-load", "events/s", min(rates), "what was sent", RATE, AtLeast(ALMOST * RATE), parts)
     yield load
     yield msgspec.structs.replace(lag, met=lag.met and load.met)
+    yield _counted("lag-memory", "MiB", memory, "what it held before", before, AtMost(MOST), parts)
 
 
-def _load(rates: Sequence[float], parts: int) -> Result:
-    """What was acknowledged a second in the round that had least."""
-    target = AtLeast(ALMOST * RATE)
+def _counted(
+    name: str, unit: str, value: float, against: str, other: float, target: AtLeast | AtMost, parts: int
+) -> Result:
+    """What was found beside the lag, in all rounds."""
     return Result(
-        name="lag-load",
-        value=min(rates),
-        unit="events/s",
-        ratio=min(rates) / RATE,
-        against="what was sent",
-        target=target.limit(RATE),
-        met=target.is_met(min(rates), RATE),
+        name=name,
+        value=value,
+        unit=unit,
+        ratio=value / other,
+        against=against,
+        target=target.limit(other),
+        met=target.is_met(value, other),
         n=parts * TOGETHER,
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=commit(),

@@ -17,7 +17,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +34,7 @@ from benchmarks.harness import RESULTS, a_home, commit
 from benchmarks.hot import HOT
 from benchmarks.lines import Lines, Reply, Unanswered
 from benchmarks.load import post
+from benchmarks.memory import MOST, held
 from benchmarks.servers import listening_process
 from caseledger.postgres import CarriedPostgres
 from caseledger.reporting import as_table
@@ -171,15 +171,19 @@ def _wrong(kind: str, reply: Reply) -> str:
 
 @dataclass(slots=True)
 class Memory:
-    """Bytes of a process and its children, looked at every second while the block lasts."""
+    """MiB of a process and its children, looked at every second while the block lasts."""
 
     pid: int
-    seen: list[tuple[float, int]] = field(default_factory=list)
+    seen: list[tuple[float, float]] = field(default_factory=list)
 
     async def watch(self) -> None:
         while True:
-            self.seen.append((perf_counter(), sum(map(_resident, family(self.pid)))))
+            self.seen.append((perf_counter(), held(self.pid)))
             await asyncio.sleep(1)
+
+    @property
+    def most(self) -> float:
+        return max(size for _, size in self.seen)
 
     def growth(self, settled: float) -> float:
         """By which part it grew, at most, from what it was so many seconds after the first look: ten-second means."""
@@ -187,21 +191,6 @@ class Memory:
         later = [size for at, size in self.seen if at - begun >= settled]
         means = [mean(later[place : place + 10]) for place in range(max(1, len(later) - 9))]
         return max(abs(each / means[0] - 1) for each in means)
-
-
-def family(pid: int) -> list[int]:
-    """A process and those that it started."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:
-        return []
-    return [pid, *(each for child in children for each in family(int(child)))]
-
-
-def _resident(pid: int) -> int:
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return 0
 
 
 @dataclass(slots=True)
@@ -242,9 +231,10 @@ async def _warm(run: Run) -> None:
 
 def _judge_steady(plan: Plan, steady: Sequence[Sent], memory: Memory, findings: Findings) -> None:
     failed = [each for each in steady if each.wrong or each.status != 200]
-    findings.figures |= {"requests": len(steady), "errors": len(failed), "resident": memory.seen[-1][1]}
+    findings.figures |= {"requests": len(steady), "errors": len(failed), "memory": round(memory.most, 1)}
     why = Counter(each.wrong or str(each.status) for each in failed)
     findings.require(not failed, f"{len(failed)} of {len(steady)} requests failed without a fault: {dict(why)}")
+    findings.require(memory.most <= MOST, f"the server held {memory.most:.0f} MiB, more than {MOST:g}")
     if plan.seconds >= 2 * SETTLED:
         growth = findings.figures["growth"] = round(memory.growth(SETTLED), 4)
         findings.require(growth <= MOST_GROWTH, f"memory changed by {growth:.0%} after the first minute")

@@ -118,11 +118,11 @@ def serve(
             else:
                 with open_system(settings) as system, reviving(own):
                     _begin(system, settings)
-                    Workers(partial(_work, factory), listener, workers).run(announce)
+                    Workers(partial(_work, factory, workers), listener, workers).run(announce)
 
 
 @contextmanager
-def _opened(settings: Settings, shared: Path | None = None) -> Iterator[tuple[System, Watch]]:
+def _opened(settings: Settings, shared: Path | None = None, processes: int = 1) -> Iterator[tuple[System, Watch]]:
     """The system, and what watches it."""
     from api.measures import Measures
     from api.observing import RequestLog, Watch
@@ -131,7 +131,7 @@ def _opened(settings: Settings, shared: Path | None = None) -> Iterator[tuple[Sy
     with tracing() as traces:
         observer = measures if traces is None else Observers([measures, traces])
         requests = RequestLog(settings.log_slow, everything=settings.log_level <= logging.DEBUG)
-        with open_system(settings, observer) as system:
+        with open_system(settings, observer, processes) as system:
             yield system, Watch(measures, requests, traces)
 
 
@@ -213,7 +213,9 @@ def _follow(parent: Connection, server: AnnouncedServer) -> None:
     server.should_exit = True
 
 
-def _work(factory: Factory, listener: socket.socket, parent: Connection, measures: Path, place: int) -> None:
+def _work(
+    factory: Factory, workers: int, listener: socket.socket, parent: Connection, measures: Path, place: int
+) -> None:
     """A worker's whole life."""
     configure_logs()
     log_uncaught()
@@ -225,7 +227,7 @@ def _work(factory: Factory, listener: socket.socket, parent: Connection, measure
         from api.measures import share
 
         share(measures, place)
-        with stopped_by_signals(), _opened(settings, measures) as (system, watch):
+        with stopped_by_signals(), _opened(settings, measures, workers) as (system, watch):
             _run(system, watch, listener, factory, partial(parent.send, ANSWERS), parent)
     except Stopped:
         pass

@@ -29,6 +29,7 @@ from ledger.recorder import PostgresRecorder
 from ledger.sealing import KeyPlace, Sealer
 from ledger.sessions import SESSION_MIGRATIONS
 from ledger.snapshots import Snapshots
+from ledger.streams import KEPT_BYTES
 from ledger.tree import CutTree, LedgerTree, WrongKey, check_tree, signer_at
 from ledger.webhooks import WEBHOOK_MIGRATIONS
 from projections.all import all_projections
@@ -69,10 +70,10 @@ class System:
 
 
 @contextmanager
-def open_system(settings: Settings, observer: Observer = UNOBSERVED) -> Iterator[System]:
+def open_system(settings: Settings, observer: Observer = UNOBSERVED, processes: int = 1) -> Iterator[System]:
     """The system on the database of the settings, migrated, with its rulebook adopted; closed when the block is left.
 
-    `observer` is told what is appended and projected.
+    `observer` is told what is appended and projected; `processes` is how many of a server share out what memory it keeps.
 
     Starts or joins the carried PostgreSQL of the home where no URL is set. Raises PostgresError, MigrationError or
     DatabaseError when that cannot be.
@@ -86,7 +87,7 @@ def open_system(settings: Settings, observer: Observer = UNOBSERVED) -> Iterator
         tree = _tree(pool, settings.signing_key)
         sealer = _sealer(pool, settings.master_key)
         recorder = PostgresRecorder(pool, seal=seal, tree=tree, observer=observer)
-        ledger = Ledger(recorder, sealer, snapshots=Snapshots(pool))
+        ledger = Ledger(recorder, sealer, snapshots=Snapshots(pool), kept=KEPT_BYTES // processes)
         ledger.adopt()
         runner = Runner(pool, recorder, all_projections(ledger.streams, ledger.rulebook), observer)
         stack.callback(runner.stop)

@@ -33,7 +33,7 @@ from ledger.entry import Draft, data_of, draft, new_id, opened
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import Sealed, Seals, erasure_of, subject_tag
 from ledger.snapshots import Snapshots
-from ledger.streams import Streams, opened_all
+from ledger.streams import KEPT_BYTES, Streams, opened_all
 
 MOST_FACTS: Final = 1_000
 TRIES: Final = 20
@@ -91,12 +91,13 @@ class Ledger:
         clock: Callable[[], datetime] = utc_now,
         rulebook: Rulebook = RULEBOOK,
         snapshots: Snapshots | None = None,
+        kept: int = KEPT_BYTES,
     ) -> None:
         self.recorder = recorder
         self.sealer = sealer
         self.clock = clock
         self.rulebook = rulebook
-        self.streams = Streams(recorder, snapshots)
+        self.streams = Streams(recorder, snapshots, kept)
 
     @property
     def today(self) -> date:

@@ -16,8 +16,11 @@ from domain.recorded import Recorded
 from ledger.entry import read_entry
 from ledger.snapshots import EVERY, Snapshots
 
-KEPT: Final = 200_000
-"""How many facts are kept in memory, at about half a kilobyte each."""
+KEPT_BYTES: Final = 96 * 1024 * 1024
+"""How much memory the folds that are kept take, about; processes of one server share it out."""
+FOLD_BYTES: Final = 500
+FACT_BYTES: Final = 730
+"""What a fold takes as measured: so much, and so much for each of its facts."""
 SNAPPED: Final = "enterprise:"
 """The tags of which snapshots are kept: the others' histories are short."""
 
@@ -31,8 +34,9 @@ class Log(Protocol):
 
 
 class Streams:
-    def __init__(self, log: Log, snapshots: Snapshots | None = None) -> None:
+    def __init__(self, log: Log, snapshots: Snapshots | None = None, most: int = KEPT_BYTES) -> None:
         self._log = log
+        self._most = most
         self._snapshots = snapshots
         self._size = 0
         self._kept: OrderedDict[str, Facts] = OrderedDict()
@@ -109,12 +113,16 @@ class Streams:
             for tag, facts in folds.items():
                 kept = self._kept.get(tag)
                 if kept is None or kept.position < facts.position:
-                    self._size += facts.size - (kept.size if kept else 0)
+                    self._size += _bytes(facts) - (_bytes(kept) if kept else 0)
                     self._kept[tag] = facts
                     self._kept.move_to_end(tag)
-            while self._size > KEPT and len(self._kept) > 1:
+            while self._size > self._most and len(self._kept) > 1:
                 _, dropped = self._kept.popitem(last=False)
-                self._size -= dropped.size
+                self._size -= _bytes(dropped)
+
+
+def _bytes(facts: Facts) -> int:
+    return FOLD_BYTES + FACT_BYTES * facts.size
 
 
 def opened_all(found: Iterable[DCBSequencedEvent]) -> list[Recorded]:

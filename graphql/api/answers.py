@@ -13,7 +13,7 @@ import msgspec
 from api.newest import News, subject_of
 from api.trusted import OTHER
 
-MOST_BYTES: Final = 64 * 1024 * 1024
+MOST_BYTES: Final = 32 * 1024 * 1024
 """Bytes of all answers that are kept, with the requests that they answer."""
 OVERHEAD: Final = 600
 """Bytes that Python takes for an answer besides its own."""

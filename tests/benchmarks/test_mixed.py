@@ -45,7 +45,7 @@ def test_a_refusal_that_comes_too_long_after_the_return_does_not_hold() -> None:
 
 
 def test_memory_that_grows_is_seen_and_what_it_did_before_it_settled_is_not() -> None:
-    steady = [(float(second), 100 + 100 * (second >= 30)) for second in range(120)]
+    steady = [(float(second), 100.0 + 100 * (second >= 30)) for second in range(120)]
     assert Memory(0, steady).growth(60) == 0
-    growing = [(float(second), 1000 + second * 10) for second in range(120)]
+    growing = [(float(second), 1000.0 + second * 10) for second in range(120)]
     assert Memory(0, growing).growth(60) > 0.2

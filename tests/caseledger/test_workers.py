@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from api.trusted import digest, shipped
 from benchmarks.lines import Lines, Unanswered
 from benchmarks.load import post
-from benchmarks.mixed import family
+from benchmarks.memory import family
 from caseledger.settings import Settings
 from caseledger.wiring import open_system
 from given import registered

@@ -20,7 +20,7 @@ from domain.facts_format import dumped, loaded
 from domain.recorded import Recorded
 from domain.rulebook import VERSIONS
 from domain.vocabulary import PenaltyKind
-from ledger.streams import KEPT, Streams
+from ledger.streams import FACT_BYTES, KEPT_BYTES, Streams
 from lives import lives
 from naive import histories, model, owed, refusals, rules
 from naive.histories import USCCS
@@ -357,11 +357,11 @@ def held(folds: Mapping[str, Facts]) -> dict[str, Any]:
 
 
 @thoroughly
-@given(a_history, st.sampled_from([KEPT, 3]), st.data())
+@given(a_history, st.sampled_from([FACT_BYTES, KEPT_BYTES // 3]), st.data())
 def test_streams_give_the_fold_of_the_log_whatever_they_keep(
-    history: list[histories.Candidate], kept: int, data: st.DataObject
+    history: list[histories.Candidate], size: int, data: st.DataObject
 ) -> None:
-    with patch("ledger.streams.KEPT", kept):
+    with patch("ledger.streams.FACT_BYTES", size):
         both = replayed(history)
         recorded = log(both.ledger)
         tags = sorted({tag for one in recorded for tag in one.tags})

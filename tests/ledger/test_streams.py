@@ -18,11 +18,10 @@ from domain.recorded import Recorded, complaint_tags, tags_of
 from domain.requests import CooperationRequest
 from domain.vocabulary import Cause, ComplaintCategory, ComplaintChannel, ComplaintOutcome, CreditStatus
 from given import A, B, C, d
-from ledger import streams as module
 from ledger.entry import draft, opened, seal
 from ledger.migrations import Pool
 from ledger.recorder import PostgresRecorder
-from ledger.streams import Streams
+from ledger.streams import FACT_BYTES, FOLD_BYTES, Streams
 
 TAGS = [f"enterprise:{code}" for code in (A, B, C)]
 DAY = d("2021-01-01")
@@ -66,6 +65,11 @@ def write(log: PostgresRecorder, chance: random.Random) -> None:
         log.append([interview(chance, *chance.sample(TAGS, chance.choice((1, 1, 2)))) for _ in range(2)])
 
 
+def folds_of(*facts: int) -> int:
+    """The memory that folds of so many facts take."""
+    return sum(FOLD_BYTES + FACT_BYTES * each for each in facts)
+
+
 def seen(facts: Facts) -> tuple[int, int, list[Fact[Event]]]:
     return facts.position, facts.size, list(facts.all())
 
@@ -83,11 +87,8 @@ def assert_as_afresh(log: PostgresRecorder, read: Sequence[tuple[int, Mapping[st
 
 
 @pytest.mark.parametrize("kept", [0, 5, 1_000])
-def test_a_fold_is_what_folding_the_log_afresh_gives(
-    log: PostgresRecorder, monkeypatch: pytest.MonkeyPatch, kept: int
-) -> None:
-    monkeypatch.setattr(module, "KEPT", kept)
-    chance, streams, read = random.Random(kept), Streams(log), []
+def test_a_fold_is_what_folding_the_log_afresh_gives(log: PostgresRecorder, kept: int) -> None:
+    chance, streams, read = random.Random(kept), Streams(log, most=folds_of(kept)), []
     for _ in range(25):
         write(log, chance)
         read.append(streams.read(chance.sample(TAGS, chance.randrange(1, 4))))
@@ -148,11 +149,10 @@ def test_only_what_is_newer_than_a_kept_fold_is_asked_of_the_log(log: PostgresRe
 
 
 def test_the_bound_of_memory_drops_what_was_asked_for_longest_ago(
-    log: PostgresRecorder, monkeypatch: pytest.MonkeyPatch
+    log: PostgresRecorder,
 ) -> None:
-    monkeypatch.setattr(module, "KEPT", 4)
     chance, watched = random.Random(1), Watched(log)
-    streams = Streams(watched)
+    streams = Streams(watched, most=folds_of(2, 2))
     log.append([interview(chance, tag) for tag in TAGS for _ in range(2)])
     for tag in (TAGS[0], TAGS[1], TAGS[0], TAGS[2]):
         streams.read([tag])
@@ -160,15 +160,27 @@ def test_the_bound_of_memory_drops_what_was_asked_for_longest_ago(
     assert watched.asked == {TAGS[0]: 2, TAGS[1]: 0, TAGS[2]: 6}
 
 
-def test_a_fold_larger_than_the_bound_is_kept_alone(log: PostgresRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KEPT", 3)
+def test_a_fold_larger_than_the_bound_is_kept_alone(log: PostgresRecorder) -> None:
     chance, watched = random.Random(1), Watched(log)
-    streams = Streams(watched)
+    streams = Streams(watched, most=folds_of(3))
     log.append([interview(chance, tag) for tag in (TAGS[0], *[TAGS[1]] * 5)])
     for tag in TAGS[:2]:
         streams.read([tag])
     streams.read(TAGS[:2])
     assert watched.asked == {TAGS[0]: 0, TAGS[1]: 6}
+
+
+def test_folds_take_the_memory_that_they_are_counted_for(log: PostgresRecorder) -> None:
+    chance, tags = random.Random(1), [f"enterprise:{number}" for number in range(200)]
+    log.append([interview(chance, tag) for tag in tags for _ in range(5)])
+    streams = Streams(log)
+    tracemalloc.start()
+    try:
+        streams.read(tags)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0.6 < taken / folds_of(*[5] * 200) < 1.2
 
 
 def test_the_past_is_folded_from_the_log_and_not_from_what_is_kept(log: PostgresRecorder) -> None:
