@@ -53,10 +53,12 @@ def _order(fact: Fact[Event]) -> tuple[date, int]:
 class Facts:
     """The events of one tag, by type, each list ordered by (effective_on, position)."""
 
-    __slots__ = ("_by_type", "_types", "position")
+    __slots__ = ("_by_type", "_own", "_types", "position")
 
     def __init__(self) -> None:
         self._by_type: dict[type[Event], list[Fact[Event]]] = {}
+        self._own: set[type[Event]] = set()
+        """The types whose list no copy shares: an event changes one of many, and the others need not be copied."""
         self._types: dict[int, tuple[type[Event], date]] = {}
         self.position = 0
         """The last position folded."""
@@ -88,14 +90,22 @@ class Facts:
         self.add(Fact(recorded.effective_on, recorded.position, event, recorded.uscc, recorded.historical))
 
     def add(self, fact: Fact[Event]) -> None:
-        insort(self._by_type.setdefault(type(fact.event), []), fact, key=_order)
+        insort(self._list_of(type(fact.event)), fact, key=_order)
         self._types[fact.position] = type(fact.event), fact.effective_on
 
     def _void(self, position: int, by: int) -> None:
         if position not in self._types:
             return
+        self._list_of(self._types[position][0])
         facts, place = self._place(position)
         facts[place] = facts[place]._replace(voided_by=by)
+
+    def _list_of(self, cls: type[Event]) -> list[Fact[Event]]:
+        """The list of a type, to be changed."""
+        if cls not in self._own:
+            self._own.add(cls)
+            self._by_type[cls] = list(self._by_type.get(cls, ()))
+        return self._by_type[cls]
 
     def _place(self, position: int) -> tuple[list[Fact[Event]], int]:
         cls, effective_on = self._types[position]
@@ -105,7 +115,9 @@ class Facts:
     def copy(self) -> "Facts":
         """A state of its own: what is folded into the copy does not touch this one."""
         twin = Facts()
-        twin._by_type = {cls: list(facts) for cls, facts in self._by_type.items()}
+        # From now on this one, too, changes no list in place.
+        self._own = set()
+        twin._by_type = dict(self._by_type)
         twin._types = dict(self._types)
         twin.position = self.position
         return twin
