@@ -155,7 +155,8 @@ def _weights(facts: Facts, at: Moment, rulebook: Rulebook) -> Iterator[tuple[int
         if order.ordered.event.due_on < date.max:
             overdue = max(order.ordered.effective_on, order.ordered.event.due_on + timedelta(days=1))
             yield _WATCH, overdue, order.confirmed.effective_on if order.confirmed else None
-    for begins, taken_back in _signals_ever(facts, at):
+    # Those of one day weigh no more than one: an enterprise that is called in again and again has many.
+    for begins, taken_back in set(_signals_ever(facts, at)):
         for lasts_from, lasts_to in _windows(begins, rulebook):
             ends = lasts_to if taken_back is None else min(lasts_to, taken_back)
             yield _WATCH, lasts_from, ends
