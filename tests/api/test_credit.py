@@ -183,6 +183,17 @@ def test_a_position_beyond_the_head_is_not_yet_known_after_at_most_two_seconds(t
     assert 1.5 < time.monotonic() - begun < 4
 
 
+def test_a_question_about_a_position_that_the_read_models_know_waits_for_none_that_came_since(system: System) -> None:
+    known = system.known(registered())[-1].position
+    system.runner.stop()
+    system.record(listed())
+    begun = time.monotonic()
+    asked = f'{{ creditStatuses(usccs: ["{A}"], knownAt: %d) {{ status knownAt }} }}'
+    assert system.ask(asked % known) == {"creditStatuses": [{"status": "GOOD", "knownAt": known}]}
+    assert time.monotonic() - begun < 1.5
+    assert system.runner.position() == known < system.head
+
+
 def test_a_question_that_waits_is_answered_when_the_event_comes(system: System) -> None:
     system.record(registered())
     expected = system.head + 1

@@ -14,6 +14,7 @@ from domain.recorded import Recorded
 from drawing import draw, licensees
 from given import filed, registered, renamed
 from ledger.migrations import RUNTIME_ROLE, open_pool
+from ledger.observed import Observer
 from ledger.recorder import PostgresRecorder
 from ledger.streams import Streams
 from projecting import A_ROW_IN_EVERY_TABLE
@@ -297,6 +298,61 @@ def test_what_was_appended_is_seen_at_once_by_a_runner_that_was_woken(
             runner.wake()
             head = seen.head
             wait_until(lambda head=head: runner.position() == head)  # type: ignore[misc]
+    finally:
+        runner.stop()
+
+
+class Batches(Observer):
+    """Keeps how many events each batch had."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def projected(self, events: int, upto: int, seconds: float) -> None:
+        self.sizes.append(events)
+
+
+def test_what_comes_alone_is_applied_at_once_and_what_follows_it_closely_together(
+    seen: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = Batches()
+    runner = Runner(seen.pool, seen.recorder, [Seen()], batches)
+    runner.catch_up()
+    monkeypatch.setattr("projections.runner.GATHERED", 1_000_000.0)
+    monkeypatch.setattr("projections.runner.GATHER_SECONDS", 1.0)
+    runner.start()
+    try:
+        batches.sizes.clear()
+        began = monotonic()
+        seen.record(registered(uscc=code(0)))
+        assert runner.wait_for(seen.head, 10) == seen.head
+        assert monotonic() - began < 1
+        for n in range(1, 6):
+            seen.record(registered(uscc=code(n)))
+        assert runner.wait_for(seen.head, 10) == seen.head
+        assert batches.sizes == [1, 5]
+    finally:
+        stopped = monotonic()
+        runner.stop()
+    assert monotonic() - stopped < 1
+    assert given_to(seen) == list(range(1, seen.head + 1))
+
+
+def test_who_waits_beside_the_runner_that_leads_is_told_by_the_batch(
+    seen: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = runner_of(seen, Seen())
+    runner.start()
+    try:
+        assert runner.wait_for(seen.head, 10) == seen.head
+        wait_until(lambda: runner._written == seen.head)
+        # Nobody looks by himself within the time of the test.
+        monkeypatch.setattr("projections.runner.POLL_SECONDS", 60)
+        for n in range(3):
+            began = monotonic()
+            seen.record(registered(uscc=code(n)))
+            assert runner.wait_for(seen.head, 30) == seen.head
+            assert monotonic() - began < 5
     finally:
         runner.stop()
 
