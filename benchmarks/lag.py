@@ -19,7 +19,7 @@ import msgspec
 import uvloop
 
 from benchmarks.enterprises import code, filled, service_number
-from benchmarks.harness import AtLeast, AtMost, Comparison, Result, a_home, commit, scaled
+from benchmarks.harness import AtLeast, AtMost, Comparison, Result, a_home, found, scaled
 from benchmarks.lines import Lines
 from benchmarks.load import post
 from benchmarks.memory import MOST, held
@@ -129,33 +129,15 @@ def run() -> Iterator[Result]:
                 size=parts * TOGETHER,
             ).measured()
             memory = held(pid)
-    load = _counted("lag-load", "events/s", min(rates), "what was sent", RATE, AtLeast(ALMOST * RATE), parts)
+    load = found("lag-load", "events/s", min(rates), "what was sent", RATE, AtLeast(ALMOST * RATE), parts * TOGETHER)
     yield load
     yield judged(lag, load)
-    yield _counted("lag-memory", "MiB", memory, "what it held before", before, AtMost(MOST), parts)
+    yield found("lag-memory", "MiB", memory, "what it held before", before, AtMost(MOST), parts * TOGETHER)
 
 
 def judged(lag: Result, load: Result) -> Result:
     """The lag, which is met by nothing that was measured under less than the load."""
     return msgspec.structs.replace(lag, met=lag.met and load.met)
-
-
-def _counted(
-    name: str, unit: str, value: float, against: str, other: float, target: AtLeast | AtMost, parts: int
-) -> Result:
-    """What was found beside the lag, in all rounds."""
-    return Result(
-        name=name,
-        value=value,
-        unit=unit,
-        ratio=value / other,
-        against=against,
-        target=target.limit(other),
-        met=target.is_met(value, other),
-        n=parts * TOGETHER,
-        when=datetime.now(UTC).isoformat(timespec="seconds"),
-        commit=commit(),
-    )
 
 
 def _facts() -> dict[str, Any]:

@@ -27,7 +27,6 @@ Results = Mapping[tuple[str, int], Result]
 Points = Sequence[tuple[float, float]]
 
 CLIENTS: Final = (1, 4, 16, 64)
-RATES: Final = (250, 500, 1_000)
 QUESTIONS: Final = ("status", "history", "bulk", "search", "receipt", "record")
 
 
@@ -43,7 +42,6 @@ class Curve:
     lines: Callable[[Results], Mapping[str, Points]]
     limit: float | None = None
     """A target that holds all along."""
-    logarithmic: bool = True
 
 
 def growth(results: Results) -> Mapping[str, Points]:
@@ -66,29 +64,10 @@ def appends(results: Results) -> Mapping[str, Points]:
     }
 
 
-def lag(results: Results) -> Mapping[str, Points]:
-    measured = {
-        rate: found for rate in RATES if (found := _last(results, f"lag-p99-{rate}" if rate != 1_000 else "lag-p99"))
-    }
-    return {
-        "just acknowledged": [(rate, found.value) for rate, found in measured.items()],
-        "long known": [(rate, found.other) for rate, found in measured.items()],
-    }
-
-
 CURVES: Final = (
     Curve("growth", "The median time of a question", "events in the ledger", "ms", growth),
     Curve("memory", "What the processes hold", "events in the ledger", "MiB", memory, limit=350.0),
     Curve("append", "Appends of single events, each under a condition", "clients at once", "events a second", appends),
-    Curve(
-        "lag",
-        "99 of 100 records can be read after",
-        "events recorded a second",
-        "ms",
-        lag,
-        limit=250.0,
-        logarithmic=False,
-    ),
 )
 
 
@@ -127,8 +106,7 @@ def draw(curve: Curve, results: Results, to: Path) -> bool:
             axes.plot([x for x, _ in points], [y for _, y in points], marker="o", label=label)
         if curve.limit is not None:
             axes.axhline(curve.limit, color="black", linestyle="dashed", linewidth=1, label=f"target: {curve.limit:g}")
-        if curve.logarithmic:
-            axes.set_xscale("log")
+        axes.set_xscale("log")
         axes.set_ylim(bottom=0)
         axes.set_title(curve.title)
         axes.set_xlabel(curve.across)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextvars import Context
 from time import monotonic, perf_counter
 from typing import Final
 
@@ -128,7 +129,8 @@ class Sequencer:
                     # The thread gives back the connection, too, that is held from now on.
                     self._arrived.notify()
             if leads:
-                self._commit([ticket])
+                # In no context of the caller's: its deadline ends no append that is under way (`ledger.deadlines`).
+                Context().run(self._commit, [ticket])
         finally:
             # Whatever interrupts the caller, others follow.
             if leads:

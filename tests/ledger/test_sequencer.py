@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import psycopg
 import psycopg_pool
 import pytest
+from eventsourcing.dcb.api import DCBEvent
 
 from appends import event, once, outcome, queued, sequencers, stored, stuck, transactions, unless
 from caseledger.postgres import CarriedPostgres
@@ -104,6 +107,19 @@ def test_who_comes_while_nobody_waits_commits_by_itself(recorder: PostgresRecord
     sealing = PostgresRecorder(recorder.pool, seal=lambda one, at, when: _noted(sealed, one.data))
     assert [sealing.append([event()]) for _ in range(3)] == [1, 2, 3]
     assert set(sealed) == {threading.current_thread()}
+
+
+def test_who_commits_by_itself_does_so_outside_of_its_deadline(recorder: PostgresRecorder) -> None:
+    seen: list[str] = []
+    own = ContextVar("own", default="none")
+
+    def seal(sealed: DCBEvent, position: int, recorded_at: datetime) -> bytes:
+        seen.append(own.get())
+        return sealed.data
+
+    own.set("the caller's")
+    PostgresRecorder(recorder.pool, seal=seal).append([event()])
+    assert seen == ["none"]
 
 
 def test_who_commits_by_itself_commits_for_no_other(recorder: PostgresRecorder) -> None:
