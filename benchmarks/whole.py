@@ -62,7 +62,7 @@ def _imported(system: System, file: Path, facts: int) -> tuple[list[float], list
             memory[-1] = max(memory[-1], held(process.pid))
             while len(seconds) < _tenths(system, before, facts):
                 seconds.append(perf_counter() - begun)
-                memory.append(held(process.pid))
+                memory.append(held(process.pid) or memory[-1])
             sleep(POLL_SECONDS)
     assert process.returncode == 0, f"the import ended with {process.returncode}"
     assert _tenths(system, before, facts) == TENTHS, "the read models do not know all of it"
