@@ -7,12 +7,10 @@ are those of one moment, however long the reading takes and whatever is recorded
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from eventsourcing.dcb.api import DCBEvent, DCBSequencedEvent
-
 from domain.events import EventVoided
 from domain.recorded import Recorded
 from ledger.cloudevents import positions_named
-from ledger.entry import opened, read_entry
+from ledger.entry import entry_at, opened
 from ledger.migrations import Pool
 
 AT_A_TIME: Final = 1_000
@@ -40,7 +38,7 @@ def kept_entries(pool: Pool, after: int, upto: int) -> Iterator[list[Kept]]:
 def _kept(pool: Pool, begin: int, end: int, upto: int) -> list[Kept]:
     with pool.connection() as database:
         rows = database.execute(_ENTRIES, {"begin": begin, "end": end, "upto": upto}, binary=True).fetchall()
-        events = [read_entry(DCBSequencedEvent(DCBEvent("", data, []), position)) for position, data, _ in rows]
+        events = [entry_at(position, data) for position, data, _ in rows]
         named = {position for recorded in events for position in positions_named(recorded.event)}
         others = database.execute(_NAMED, {"named": sorted(named)}, binary=True).fetchall() if named else []
     ids = {position: opened(data).id for position, data in others}

@@ -140,10 +140,15 @@ class UnreadableEntry(Exception):
 
 def read_entry(found: DCBSequencedEvent) -> Recorded:
     """The recorded event of an entry of the log. Raises UnreadableEntry."""
+    return entry_at(found.position, found.event.data)
+
+
+def entry_at(position: int, entry: bytes) -> Recorded:
+    """The recorded event of an entry that is at a position of the log. Raises UnreadableEntry."""
     try:
-        return opened(found.event.data)
+        return opened(entry)
     except (msgspec.MsgspecError, UnknownVersion, KeyError, ValueError, TypeError) as fault:
-        raise UnreadableEntry(found.position, type(fault).__name__) from None
+        raise UnreadableEntry(position, type(fault).__name__) from None
 
 
 def _event(read: _Entry) -> Event:

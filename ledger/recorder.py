@@ -118,6 +118,14 @@ class PostgresRecorder(DCBRecorder):
         with self.pool.connection() as conn:
             return _head_and_events(conn.execute(_STREAMS, parameters, binary=True))
 
+    def read_data(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return positions and data of up to so many events after a position, by one statement.
+
+        For who goes through the whole log: tags and types are a good part of what ``read`` costs.
+        """
+        with self.pool.connection() as conn:
+            return conn.execute(_DATA, {"after": after, "limit": limit}, binary=True).fetchall()
+
     def read_positions(self, positions: Sequence[int]) -> list[DCBSequencedEvent]:
         """Return the events at the given positions, in order; positions without an event are left out."""
         with self.pool.connection() as conn:
@@ -349,6 +357,8 @@ _ALL = sql.SQL("""
 SELECT position, type, tags, data FROM events
 WHERE position > %(after)s AND position <= %(upto)s ORDER BY position LIMIT %(limit)s
 """)
+
+_DATA = "SELECT position, data FROM events WHERE position > %(after)s ORDER BY position LIMIT %(limit)s"
 
 _FOUND = sql.SQL("""
 SELECT found.position, event.type, event.tags, event.data

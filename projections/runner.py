@@ -13,18 +13,18 @@ side by side the older leads, as long as there is one; when the newer one's tabl
 import select
 import socket
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from enum import Enum
 from time import monotonic, perf_counter, sleep
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import psycopg
 import structlog
-from eventsourcing.dcb.api import DCBSequencedEvent
 from psycopg_pool import PoolTimeout
 
-from ledger.entry import read_entry
+from domain.recorded import Recorded
+from ledger.entry import entry_at
 from ledger.migrations import Pool
 from ledger.notices import connect, listen
 from ledger.observed import UNOBSERVED, Observer
@@ -56,6 +56,9 @@ _LOCK: Final = "hashtextextended('caseledger projections ' || current_schema(), 
 log = structlog.get_logger(__name__)
 
 
+EntryT = TypeVar("EntryT", bound=Entry)
+
+
 class Fit(Enum):
     """How the tables stand to this program's versions of the projections."""
 
@@ -75,12 +78,8 @@ class Batch(NamedTuple):
     upto: int
 
 
-class _Apply(Protocol):
-    def __call__(
-        self, database: Database, found: Sequence[DCBSequencedEvent], reached: Mapping[str, int]
-    ) -> list[Parked]:
-        """Applies entries to the projections that have reached these positions; gives what could not be applied."""
-        ...
+_Apply: TypeAlias = Callable[[Database, Sequence[EntryT], Mapping[str, int]], list[Parked]]
+"""Applies entries to the projections that have reached these positions; gives what could not be applied."""
 
 
 class Runner:
@@ -275,12 +274,12 @@ class Runner:
         if not self._is_behind(database, upto):
             return None
         try:
-            return self._write(database, upto, self._apply)
+            return self._write(database, upto, self._read, self._apply)
         except PASSING:
             raise
         except Exception as fault:
             log.warning("a batch is applied an enterprise at a time", fault=type(fault).__name__)
-            return self._write(database, upto, self._apply_apart)
+            return self._write(database, upto, self._read_apart, self._apply_apart)
 
     def _is_behind(self, database: Database, upto: int | None) -> bool:
         """Whether there is something to apply. Raises Overtaken."""
@@ -289,7 +288,13 @@ class Runner:
             raise Overtaken
         return behind is True
 
-    def _write(self, database: Database, upto: int | None, apply: _Apply) -> Batch | None:
+    def _write(
+        self,
+        database: Database,
+        upto: int | None,
+        read: Callable[[int, int], Sequence[EntryT]],
+        apply: _Apply[EntryT],
+    ) -> Batch | None:
         began = perf_counter()
         with database.transaction():
             reached = _lock(database, self.versions)
@@ -298,7 +303,7 @@ class Runner:
             after = min(reached.values())
             most = self._batch or BATCH
             limit = most if upto is None else min(most, upto - after)
-            found = list(self._recorder.read(after=after, limit=limit)) if limit > 0 else []
+            found = read(after, limit) if limit > 0 else []
             if not found:
                 return None
             parked = apply(database, found, reached)
@@ -313,26 +318,26 @@ class Runner:
             log.error("an event cannot be applied", projection=each.projection, parked=each.uscc, why=each.why.en)
         return Batch(len(found), found[-1].position)
 
-    def _apply(
-        self, database: Database, found: Sequence[DCBSequencedEvent], reached: Mapping[str, int]
-    ) -> list[Parked]:
+    def _read(self, after: int, limit: int) -> list[Recorded]:
+        return [entry_at(position, data) for position, data in self._recorder.read_data(after, limit)]
+
+    def _read_apart(self, after: int, limit: int) -> list[Entry]:
+        """The same, where some cannot be read: whose they are is told by their tags."""
+        return [readable(each) for each in self._recorder.read(after=after, limit=limit)]
+
+    def _apply(self, database: Database, batch: Sequence[Recorded], reached: Mapping[str, int]) -> list[Parked]:
         """Every projection's share at once."""
-        batch, parked = [read_entry(each) for each in found], _parked(database)
+        parked = _parked(database)
         for name, after in reached.items():
             if mine := _share(batch, after, parked.get(name, ())):
                 self._projections[name].apply(database, mine)
         return []
 
-    def _apply_apart(
-        self, database: Database, found: Sequence[DCBSequencedEvent], reached: Mapping[str, int]
-    ) -> list[Parked]:
+    def _apply_apart(self, database: Database, batch: Sequence[Entry], reached: Mapping[str, int]) -> list[Parked]:
         """What of every projection's share can be applied."""
-        batch, parked = [readable(each) for each in found], _parked(database)
+        parked = _parked(database)
         shares = {name: _share(batch, after, parked.get(name, ())) for name, after in reached.items()}
         return [each for name, mine in shares.items() for each in apply_apart(database, self._projections[name], mine)]
-
-
-EntryT = TypeVar("EntryT", bound=Entry)
 
 
 def _share(batch: Sequence[EntryT], after: int, parked: Collection[str]) -> list[EntryT]:
