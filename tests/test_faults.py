@@ -22,7 +22,7 @@ from caseledger.wiring import MIGRATIONS
 from fault_scenes import SCENES, Place, opened
 from fault_table import AT_ONCE, BEFORE, IN_TURN, TABLE, cases
 from faults import Fault, Watched, broken, connection_ended, kill_postgres, start_again
-from running import READ_MODELS, fresh
+from running import READ_MODELS, fresh, wait_until
 
 QUICKLY: Final = {
     "append": ("INSERT subjects", AT_ONCE),
@@ -70,6 +70,8 @@ def places(killable: CarriedPostgres, tmp_path_factory: pytest.TempPathFactory) 
 def test_the_table_has_every_writing_step(database: str, places: Places, scene: str) -> None:
     place = places(database, scene, "none")
     SCENES[scene](place, lambda skip=0: place.watch.steps.clear())
+    # Who is told of an append is told a little later, by a thread of its own.
+    wait_until(lambda: "NOTIFY" in place.watch.steps or "NOTIFY" not in TABLE[scene])
     assert set(place.watch.steps) - set(BEFORE.get(scene, ())) == set(TABLE[scene])
     place.check()
 
