@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any, Final
 
-from benchmarks.append import BATCH, _events, _ours, _unless
+from benchmarks.append import BATCH, measured_events, unless_tagged, with_receipts
 from benchmarks.enterprises import append, code, lives
 from benchmarks.harness import AtLeast, AtMost, Comparison, Result, a_system, scaled
 from caseledger.mapping import mapping
@@ -51,12 +51,12 @@ def _appends(system: System) -> Iterator[Result]:
 
 def _appended(system: System, batch: int, *, beside: bool) -> float:
     """Batches in a row, as the benchmark `append` has them; the map is made from their first to their last."""
-    ours = _ours(system)
-    batches = [_events(batch) for _ in range(BATCHES)]
+    ours = with_receipts(system)
+    batches = [measured_events(batch) for _ in range(BATCHES)]
     with mapping(system.pool, 0.05) if beside else nullcontext():
         begun = time.perf_counter()
         for events in batches:
-            ours(events, _unless(events))
+            ours(events, unless_tagged(events))
         taken = time.perf_counter() - begun
     return BATCHES * batch / taken
 
@@ -87,32 +87,30 @@ def _read(system: System, size: int) -> list[tuple[Any, ...]]:
 def _proving(system: System) -> Iterator[Result]:
     head = system.ledger.recorder.head()
     absent, whole = _absence(system, head), _entries(system, head)
-    yield Comparison(
-        name="absence-file",
-        unit="ms",
-        ours=lambda: _milliseconds(lambda: _absence(system, head)),
+    yield _compared(
+        "absence-file", "ms", lambda: _milliseconds(lambda: _absence(system, head)),
+        lambda: _milliseconds(lambda: _entries(system, head)), 1_000.0, head,
+    )  # fmt: skip
+    yield _compared(
+        "absence-size", "kB", lambda: sum(map(len, absent)) / 1e3, lambda: sum(map(len, whole)) / 1e3, 1_000.0, head
+    )
+    yield _compared(
+        "absence-verify", "ms", lambda: _milliseconds(lambda: verify_enterprise(absent)),
+        lambda: _milliseconds(lambda: verify_enterprise(whole)), 100.0, head,
+    )  # fmt: skip
+
+
+def _compared(
+    name: str, unit: str, ours: Callable[[], float], other: Callable[[], float], most: float, size: int
+) -> Result:
+    return Comparison(
+        name=name,
+        unit=unit,
+        ours=ours,
         against="all entries of one enterprise",
-        other=lambda: _milliseconds(lambda: _entries(system, head)),
-        target=AtMost(1_000.0),
-        size=head,
-    ).measured()
-    yield Comparison(
-        name="absence-size",
-        unit="kB",
-        ours=lambda: sum(map(len, absent)) / 1e3,
-        against="all entries of one enterprise",
-        other=lambda: sum(map(len, whole)) / 1e3,
-        target=AtMost(1_000.0),
-        size=head,
-    ).measured()
-    yield Comparison(
-        name="absence-verify",
-        unit="ms",
-        ours=lambda: _milliseconds(lambda: verify_enterprise(absent)),
-        against="all entries of one enterprise",
-        other=lambda: _milliseconds(lambda: verify_enterprise(whole)),
-        target=AtMost(100.0),
-        size=head,
+        other=other,
+        target=AtMost(most),
+        size=size,
     ).measured()
 
 

@@ -39,7 +39,7 @@ Append = Callable[[Sequence[DCBEvent], DCBAppendCondition], int | list[Receipt]]
 def run() -> Iterator[Result]:
     batch = scaled(BATCH)
     with a_system() as system, _library(system) as other:
-        ours = _ours(system)
+        ours = with_receipts(system)
         for clients, times in CLIENTS.items():
             yield _together(ours, other, clients, times)
         yield Comparison(
@@ -66,7 +66,7 @@ def _together(ours: Append, other: Append, clients: int, times: int) -> Result:
     ).measured()
 
 
-def _ours(system: System) -> Append:
+def with_receipts(system: System) -> Append:
     """Appends and makes the receipts of what was appended."""
     recorder = system.ledger.recorder
 
@@ -92,13 +92,13 @@ def _library(system: System) -> Iterator[Append]:
 
 def _by_clients(append: Append, clients: int, total: int) -> float:
     """Single events by so many clients at once, each waiting for one answer before it sends the next."""
-    lots = [[_events(1) for _ in range(max(1, total // clients))] for _ in range(clients)]
+    lots = [[measured_events(1) for _ in range(max(1, total // clients))] for _ in range(clients)]
     begin = threading.Barrier(clients + 1)
     answers: list[list[int | list[Receipt]]] = []
 
     def client(lot: Sequence[Sequence[DCBEvent]]) -> None:
         begin.wait()
-        answers.append([append(events, _unless(events)) for events in lot])
+        answers.append([append(events, unless_tagged(events)) for events in lot])
 
     threads = [threading.Thread(target=client, args=(lot,)) for lot in lots]
     for thread in threads:
@@ -116,9 +116,9 @@ def _by_clients(append: Append, clients: int, total: int) -> float:
 
 
 def _in_batches(append: Append, size: int) -> float:
-    batches = [_events(size) for _ in range(BATCHES)]
+    batches = [measured_events(size) for _ in range(BATCHES)]
     begun = perf_counter()
-    answers = [append(events, _unless(events)) for events in batches]
+    answers = [append(events, unless_tagged(events)) for events in batches]
     taken = perf_counter() - begun
     for answer in answers:
         _check(answer, size)
@@ -134,12 +134,12 @@ def _check(answer: int | list[Receipt], events: int) -> None:
         assert verify_inclusion(leaf_hash(last.entry), last.position - 1, signed.size, last.proof, signed.root)
 
 
-def _unless(events: Sequence[DCBEvent]) -> DCBAppendCondition:
+def unless_tagged(events: Sequence[DCBEvent]) -> DCBAppendCondition:
     """Unless an event bears the first tag of the first of these."""
     return DCBAppendCondition(DCBQuery([DCBQueryItem(tags=events[0].tags[:1])]), after=0)
 
 
-def _events(count: int) -> list[DCBEvent]:
+def measured_events(count: int) -> list[DCBEvent]:
     return [measured(uuid4().hex) for _ in range(count)]
 
 

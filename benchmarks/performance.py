@@ -16,6 +16,8 @@ import matplotlib as mpl
 import msgspec
 from matplotlib.figure import Figure
 
+from benchmarks.append import CLIENTS
+from benchmarks.growth import QUESTIONS, SMALL
 from benchmarks.harness import RESULTS, Result
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -25,9 +27,6 @@ CURVES_AT: Final = "performance"
 Results = Mapping[tuple[str, int], Result]
 """The last result of each name and size."""
 Points = Sequence[tuple[float, float]]
-
-CLIENTS: Final = (1, 4, 16, 64)
-QUESTIONS: Final = ("status", "history", "bulk", "search", "receipt", "record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +45,12 @@ class Curve:
 
 def growth(results: Results) -> Mapping[str, Points]:
     """The median time of each question by the size of the ledger; the smallest is what the others were compared with."""
-    return {question: _with_the_other(_sizes(results, f"growth-{question}"), 100_000) for question in QUESTIONS}
+    return {question: _with_the_other(_sizes(results, f"growth-{question}"), SMALL) for question in QUESTIONS}
 
 
 def memory(results: Results) -> Mapping[str, Points]:
     return {
-        "server, after all questions": _with_the_other(_sizes(results, "growth-memory"), 100_000),
+        "server, after all questions": _with_the_other(_sizes(results, "growth-memory"), SMALL),
         "import and read models, while it runs": [(each.n, each.value) for each in _sizes(results, "whole-memory")],
     }
 
@@ -66,7 +65,14 @@ def appends(results: Results) -> Mapping[str, Points]:
 
 CURVES: Final = (
     Curve("growth", "The median time of a question", "events in the ledger", "ms", growth),
-    Curve("memory", "What the processes hold", "events in the ledger", "MiB", memory, limit=350.0),
+    Curve(
+        "memory",
+        "What the processes hold; the target is the server's",
+        "events in the ledger",
+        "MiB",
+        memory,
+        limit=350.0,
+    ),
     Curve("append", "Appends of single events, each under a condition", "clients at once", "events a second", appends),
 )
 

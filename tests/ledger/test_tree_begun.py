@@ -1,6 +1,5 @@
 """A ledger's key and tree begin together at its first start, and a tree that was cut off is not gone on with."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from ledger.recorder import PostgresRecorder
 from ledger.tree import CutTree, LedgerTree, Proofs, WrongKey, check_tree, signer_at
 from running import at_once
 from signed_tree import SIGNER, check, nodes_of, recorder_of, sizes
-from tampering import NODE_BY_NODE, unguarded
+from tampering import NODE_BY_NODE
 
 # Ledgers that were begun without a tree, and those whose tree was cut off
 
@@ -29,13 +28,6 @@ def key_file(tmp_path: Path) -> Path:
     path.touch(mode=0o600)
     path.write_text(f"{SIGNER.text}\n")
     return path
-
-
-@pytest.fixture
-def owner(database: str, schema: str) -> Iterator[psycopg.Connection]:
-    """The owner of the tables, who has taken away what keeps the tree from being changed."""
-    with unguarded(database, schema) as conn:
-        yield conn
 
 
 def test_a_ledger_without_a_tree_gets_it_at_its_first_start(

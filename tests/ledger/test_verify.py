@@ -1,6 +1,5 @@
 """Verification: what was changed anywhere is found, one thing at a time, and the first position is named."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +18,7 @@ from ledger.tree import LedgerTree, Proofs, signer_at, verifier_of
 from ledger.verify import Broken
 from ledger.verify_database import verify_database
 from signed_ledger import HEAD, note_of, record
-from tampering import NODE_BY_NODE, unguarded
+from tampering import NODE_BY_NODE
 
 WITNESS: Final = Cosigner.generate("witness.example")
 MISSING: Final = "DELETE FROM events WHERE position = {}"
@@ -30,13 +29,6 @@ def ledger(ledger: Ledger, pool: Pool, signer: Signer) -> Ledger:
     """The small ledger, with a cosignature."""
     cosign(pool, signer, 9)
     return ledger
-
-
-@pytest.fixture
-def owner(database: str, schema: str) -> Iterator[psycopg.Connection]:
-    """The owner of the tables, who has taken away what keeps them from being changed."""
-    with unguarded(database, schema) as conn:
-        yield conn
 
 
 def cosign(pool: Pool, signer: Signer, size: int) -> None:

@@ -1,6 +1,5 @@
 """Verification of the map that a database keeps: what was changed of it is found, one thing at a time."""
 
-from collections.abc import Iterator
 from typing import Final
 
 import psycopg
@@ -20,7 +19,6 @@ from ledger.verify import Broken
 from ledger.verify_database import verify_database
 from ledger.verify_map import map_faults
 from signed_ledger import record
-from tampering import unguarded
 
 SIZE: Final = 21
 """Of the small ledger: of segments of 8 the map has two, and then the last five; notes are of 10 and of all."""
@@ -45,12 +43,6 @@ def told(ledger: Ledger, pool: Pool, signer: Signer) -> Ledger:
     for size in (10, SIZE):
         mapped(pool, signer, size, [key_of(A)], untold)
     return ledger
-
-
-@pytest.fixture
-def owner(database: str, schema: str) -> Iterator[psycopg.Connection]:
-    with unguarded(database, schema) as conn:
-        yield conn
 
 
 def test_a_map_that_was_made_and_signed_in_parts_holds(told: Ledger, pool: Pool, signer: Signer) -> None:
