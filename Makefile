@@ -12,6 +12,8 @@ run: $(INSTALLED)
 	@exec $(BIN)/caseledger serve
 
 # Two workers a core, since many tests wait for processes; whoever has nothing left takes tests from the others.
+# Each worker, and each of the commands that tests start, reads what the first of them compiled.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(INSTALLED)
 	$(BIN)/pytest -q -n $$($(BIN)/python -c 'import os; print(2 * os.cpu_count())') --dist worksteal
 

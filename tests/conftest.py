@@ -1,5 +1,6 @@
 """The real PostgreSQL of the tests: one for all tests and workers, a schema of its own for each test."""
 
+import gc
 import hashlib
 import logging
 import os
@@ -7,24 +8,39 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 
+import certifi
 import psycopg
 import pytest
 import structlog
 from psycopg import sql
 
 from caseledger.postgres import CarriedPostgres
-from ledger.migrations import LEDGER_MIGRATIONS, Migration, Pool, migrate, open_pool
+from ledger.migrations import LEDGER_MIGRATIONS, Migration, Pool, open_pool
 from ledger.recorder import PostgresRecorder
+from schemas import drop, drop_kept, migrated
 
-_numbers = count(1)
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Clients trust one authority: to read those that they trust otherwise takes each of them longer than many a test."""
+    if not hasattr(config, "workerinput"):
+        authority, end, _ = Path(certifi.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----\n")
+        _shared_home().mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=_shared_home(), delete=False) as written:
+            written.write(authority + end)
+        os.environ["SSL_CERT_FILE"] = str(Path(written.name).replace(_shared_home() / "authority.pem"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests begin first, so that none is left over when all workers but one are done."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays until the end: Python need not go through it again whenever it looks for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +61,7 @@ def database() -> Iterator[str]:
         _hasten(postgres.conninfo)
         _drop_left_over(postgres.conninfo)
         yield postgres.conninfo
+        drop_kept(postgres.conninfo)
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +71,7 @@ def database16() -> Iterator[str]:
         _hasten(postgres.conninfo)
         _drop_left_over(postgres.conninfo)
         yield postgres.conninfo
+        drop_kept(postgres.conninfo)
 
 
 @pytest.fixture
@@ -65,13 +83,15 @@ def migrations() -> tuple[Migration, ...]:
 @pytest.fixture
 def schema(database: str, migrations: tuple[Migration, ...]) -> Iterator[str]:
     """Name of a fresh, migrated schema in ``database``."""
-    yield from fresh_schema(database, migrations)
+    with migrated(database, migrations) as name:
+        yield name
 
 
 @pytest.fixture
 def schema16(database16: str, migrations: tuple[Migration, ...]) -> Iterator[str]:
     """Name of a fresh, migrated schema in ``database16``."""
-    yield from fresh_schema(database16, migrations)
+    with migrated(database16, migrations) as name:
+        yield name
 
 
 @pytest.fixture
@@ -95,15 +115,6 @@ def home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="caseledger-home-"))
     yield folder
     shutil.rmtree(folder)
-
-
-def fresh_schema(conninfo: str, migrations: tuple[Migration, ...] = ()) -> Iterator[str]:
-    """Yield the name of an unused schema, migrated if there are migrations, and drop it afterwards."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    if migrations:
-        migrate(conninfo, name, migrations)
-    yield name
-    _drop(conninfo, name)
 
 
 def _shared_home() -> Path:
@@ -130,9 +141,4 @@ def _drop_left_over(conninfo: str) -> None:
             os.kill(int(name.split("_")[1]), 0)
         except ProcessLookupError:
             with suppress(psycopg.Error):  # Another worker drops it too.
-                _drop(conninfo, name)
-
-
-def _drop(conninfo: str, name: str) -> None:
-    with psycopg.connect(conninfo, autocommit=True, options="-c client_min_messages=warning") as conn:
-        conn.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
+                drop(conninfo, name)

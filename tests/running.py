@@ -10,11 +10,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
-from os import getpid
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -22,7 +21,6 @@ from typing import Any, Final
 import httpx
 import psycopg
 import uvicorn
-from psycopg import sql
 from starlette.applications import Starlette
 from stdnum.cn import uscc
 
@@ -41,7 +39,7 @@ from ledger.entry import opened, seal
 from ledger.keys import KEY_MIGRATIONS, Keys
 from ledger.ledger import Ledger
 from ledger.master_keys import new_key
-from ledger.migrations import LEDGER_MIGRATIONS, Database, Migration, Pool, migrate, open_pool
+from ledger.migrations import LEDGER_MIGRATIONS, Database, Migration, Pool, open_pool
 from ledger.notes import Signer, Verifier
 from ledger.read_log import READ_LOG_MIGRATIONS, ReadLog
 from ledger.recorder import PostgresRecorder
@@ -53,6 +51,7 @@ from ledger.webhooks import WEBHOOK_MIGRATIONS
 from projections.all import all_projections
 from projections.migrations import PROJECTION_MIGRATIONS
 from projections.runner import Runner
+from schemas import migrated
 
 MIGRATIONS: Final = (
     LEDGER_MIGRATIONS
@@ -98,7 +97,6 @@ READ_MODELS: Final = tuple(
 )
 _ROWS: Final = "SELECT to_jsonb(row) - 'id' FROM {} AS row"
 
-_names = (f"test_{getpid()}_{number}" for number in count(1_000_001))
 _keys = (f"key-{number}" for number in count(1))
 
 
@@ -289,14 +287,9 @@ def forget(database: Database) -> None:
     database.execute("UPDATE projections SET position = 0, stopped_at = NULL")
 
 
-@contextmanager
-def fresh(conninfo: str, migrations: Sequence[Migration] = MIGRATIONS) -> Iterator[str]:
-    """The name of a new migrated schema, which is dropped afterwards."""
-    name = next(_names)
-    migrate(conninfo, name, migrations)
-    yield name
-    with psycopg.connect(conninfo, autocommit=True, options="-c client_min_messages=warning") as owner:
-        owner.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
+def fresh(conninfo: str, migrations: Sequence[Migration] = MIGRATIONS) -> AbstractContextManager[str]:
+    """The name of an unused schema with the tables of the whole system, which is gone afterwards."""
+    return migrated(conninfo, migrations)
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 import fuzzed_requests
 from caseledger.settings import Settings
-from conftest import fresh_schema
 from fuzzed_documents import Sender, Values, arguments_of, case_of, documents, load, register_scalars, watched
 from fuzzing import EVERYONE, Ground, Tally, check_end, ground
+from schemas import unused
 
 CASES: Final = int(os.environ.get("FUZZ_CASES", "2100"))
 SEED: Final = int(os.environ.get("FUZZ_SEED", "1"))
@@ -78,7 +78,7 @@ def fuzz(ground: Ground, cases: int, say: Callable[[str], None] = lambda line: N
 
 @pytest.fixture
 def place(database: str, tmp_path: Path) -> Iterator[Settings]:
-    for schema in fresh_schema(database):
+    with unused(database) as schema:
         yield Settings(home=tmp_path / "home", database_url=database, schema=schema)
 
 

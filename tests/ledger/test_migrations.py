@@ -11,7 +11,6 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import PoolTimeout
 
 from caseledger.postgres import CarriedPostgres
-from conftest import fresh_schema
 from ledger.migrations import (
     LEDGER_MIGRATIONS,
     RUNTIME_ROLE,
@@ -21,6 +20,7 @@ from ledger.migrations import (
     migrate,
     open_pool,
 )
+from schemas import unused
 
 APPEND_ONLY = ["events", "tags"]
 CHANGES = {
@@ -34,7 +34,8 @@ CHANGES = {
 @pytest.fixture
 def bare(database: str) -> Iterator[str]:
     """Name of a schema that does not exist yet."""
-    yield from fresh_schema(database)
+    with unused(database) as name:
+        yield name
 
 
 @pytest.fixture
