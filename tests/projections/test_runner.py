@@ -62,7 +62,7 @@ class Wrong:
 
 
 @pytest.fixture
-def seen(still: System, database: str) -> System:
+def seen(still: System, database: str) -> Iterator[System]:
     """A system that stands still, with a table for Seen."""
     with psycopg.connect(database, autocommit=True) as owner:
         table = sql.Identifier(still.schema, "seen")
@@ -70,7 +70,8 @@ def seen(still: System, database: str) -> System:
         owner.execute(sql.SQL("GRANT ALL ON {} TO {}").format(table, sql.Identifier(RUNTIME_ROLE)))
         sequence = sql.Identifier(still.schema, "seen_n_seq")
         owner.execute(sql.SQL("GRANT ALL ON SEQUENCE {} TO {}").format(sequence, sql.Identifier(RUNTIME_ROLE)))
-    return still
+        yield still
+        owner.execute(sql.SQL("DROP TABLE {}").format(table))
 
 
 def runner_of(system: System, *projections: Projection) -> Runner:
