@@ -1,6 +1,5 @@
 """Wiring: from settings to a working system, and back in order."""
 
-import gc
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -47,9 +46,6 @@ MIGRATIONS: Final = (
     + WEBHOOK_MIGRATIONS
 )
 OLDEST_SERVER: Final = 15
-GARBAGE: Final = 50_000
-"""New objects after which Python looks for cycles. Folds and rows are many small objects without any: to go through them
-again and again costs a fifth of a projection's time and a third of a large answer's."""
 POOL_SIZE: Final = 16
 """Connections of one process; the carried PostgreSQL takes 200."""
 
@@ -82,7 +78,6 @@ def open_system(settings: Settings, observer: Observer = UNOBSERVED, processes: 
         conninfo = settings.database_url or stack.enter_context(CarriedPostgres(settings.home)).conninfo
         with _reached(conninfo):
             migrate(conninfo, settings.schema, MIGRATIONS)
-        gc.set_threshold(GARBAGE)
         pool = stack.enter_context(open_pool(conninfo, settings.schema, max_size=POOL_SIZE))
         tree = _tree(pool, settings.signing_key)
         sealer = _sealer(pool, settings.master_key)
