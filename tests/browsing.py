@@ -18,6 +18,7 @@ QUIET: Final = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-default-apps",
+    "--disable-gpu",
     "--disable-domain-reliability",
     "--disable-sync",
     "--no-first-run",
