@@ -13,7 +13,7 @@ run: $(INSTALLED)
 
 # Two workers a core, since many tests wait for processes; whoever has nothing left takes tests from the others.
 # Each worker, and each of the commands that tests start, reads what the first of them compiled.
-test: export PYTHONDONTWRITEBYTECODE :=
+test torture fuzz agree: export PYTHONDONTWRITEBYTECODE :=
 test: $(INSTALLED)
 	$(BIN)/pytest -q -n $$($(BIN)/python -c 'import os; print(2 * os.cpu_count())') --dist worksteal
 

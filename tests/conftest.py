@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 import certifi
 import psycopg
@@ -20,21 +19,14 @@ from psycopg import sql
 from caseledger.postgres import CarriedPostgres
 from ledger.migrations import LEDGER_MIGRATIONS, Migration, Pool, open_pool
 from ledger.recorder import PostgresRecorder
+from places import KEPT, make_files_in_memory
 from schemas import drop, drop_kept, migrated
-
-MEMORY: Final = Path("/dev/shm")  # noqa: S108
-"""Where tests' files are, and homes of a PostgreSQL of their own: no test pulls the plug of the machine."""
-DISK: Final = Path(os.environ.setdefault("TESTS_DISK", tempfile.gettempdir()))
-"""Where what is kept from run to run is."""
-ROOM: Final = 4 << 30
-"""The bytes that must be free."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Spares what takes longer than many a test: the disk's work, and the authorities whose certificates clients read."""
     if not hasattr(config, "workerinput"):  # Workers inherit it.
-        if _is_roomy(MEMORY):
-            os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+        make_files_in_memory()
         authority, end, _ = Path(certifi.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----\n")
         _shared_home().mkdir(exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=_shared_home(), delete=False) as written:
@@ -127,19 +119,11 @@ def home() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def _is_roomy(folder: Path) -> bool:
-    """Whether there is room in it, and programs in it may be run."""
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return False
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize >= ROOM and not found.f_flag & os.ST_NOEXEC
-
-
 def _shared_home() -> Path:
     # One for this checkout and user, kept from run to run: all workers find it, and a run that was killed leaves
     # nothing behind but what the next one takes over.
     checkout = hashlib.sha256(os.fsencode(Path(__file__).resolve().parent)).hexdigest()[:8]
-    return DISK / f"caseledger-tests-{os.getuid()}-{checkout}"
+    return KEPT / f"caseledger-tests-{os.getuid()}-{checkout}"
 
 
 def _hasten(conninfo: str) -> None:

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from places import KEPT
+
 
 def installed(*packages: str) -> Path:
     """A folder in which these packages (NAME@VERSION) are installed; skips the test where that cannot be."""
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("there is no node or no npm: install Node.js 20 or later")
     name = f"caseledger-npm-{os.getuid()}-{'-'.join(packages).replace('@', '-')}"
-    folder = Path(tempfile.gettempdir(), name)
+    folder = KEPT / name
     if not folder.exists():
-        made = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+        made = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=KEPT))
         (made / "package.json").write_text('{"private": true}')
         install = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--ignore-scripts", "--fetch-retries=0"]
         if subprocess.run([*install, *packages], cwd=made, capture_output=True, check=False).returncode:
