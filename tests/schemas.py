@@ -10,14 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from os import getpid
-from typing import Final, TypeAlias
+from typing import Final
 
 import psycopg
 from psycopg import sql
 
-from ledger.migrations import Migration, migrate
-
-_Owner: TypeAlias = psycopg.Connection[tuple[object, ...]]
+from ledger.migrations import Database, Migration, is_silent, migrate
 
 _numbers = count(1)
 
@@ -80,7 +78,7 @@ class _Made:
 
 
 _kept: dict[tuple[str, tuple[Migration, ...]], list[_Made]] = defaultdict(list)
-_owners: dict[str, _Owner] = {}
+_owners: dict[str, Database] = {}
 
 
 @contextmanager
@@ -120,12 +118,14 @@ def _name() -> str:
     return f"test_{getpid()}_{next(_numbers)}"
 
 
-def _owner(conninfo: str) -> _Owner:
+def _owner(conninfo: str) -> Database:
     """A connection of the superuser: the owner of the tables is kept from emptying them."""
-    if conninfo not in _owners or _owners[conninfo].closed:
+    owner = _owners.get(conninfo)
+    # A test may have killed the PostgreSQL.
+    if owner is None or owner.closed or not is_silent(owner):
         options = "-c session_replication_role=replica -c plan_cache_mode=force_generic_plan -c lock_timeout=20s"
-        _owners[conninfo] = psycopg.connect(conninfo, autocommit=True, user="postgres", options=options)
-    return _owners[conninfo]
+        owner = _owners[conninfo] = psycopg.connect(conninfo, autocommit=True, user="postgres", options=options)
+    return owner
 
 
 def _made(conninfo: str, migrations: Sequence[Migration]) -> _Made:
@@ -135,7 +135,7 @@ def _made(conninfo: str, migrations: Sequence[Migration]) -> _Made:
     return _Made(name, _shape(owner, name), rows)
 
 
-def _emptied(owner: _Owner, made: _Made) -> _Made | None:
+def _emptied(owner: Database, made: _Made) -> _Made | None:
     """The schema with no rows but those that it was made with, under a new name; None where it is not as it was made."""
     old, new = sql.Identifier(made.name), _name()
     with owner.transaction():
@@ -150,7 +150,7 @@ def _emptied(owner: _Owner, made: _Made) -> _Made | None:
     return _Made(new, made.shape, made.rows)
 
 
-def _empty(owner: _Owner, schema: str) -> None:
+def _empty(owner: Database, schema: str) -> None:
     """Takes all rows away, past the functions that refuse it, which are as before afterwards."""
     guards = owner.execute(_GUARDS, [schema], prepare=True).fetchall()
     for name, _ in guards:
@@ -162,16 +162,16 @@ def _empty(owner: _Owner, schema: str) -> None:
         owner.execute(str(definition).encode())
 
 
-def _shape(owner: _Owner, schema: str) -> object:
+def _shape(owner: Database, schema: str) -> object:
     (digest,) = owner.execute(_SHAPE, [schema], prepare=True).fetchone() or (None,)
     return digest
 
 
-def _filled(owner: _Owner, schema: str) -> list[tuple[str, int]]:
+def _filled(owner: Database, schema: str) -> list[tuple[str, int]]:
     """The tables with a file that is not empty, and its bytes."""
     return [(str(table), int(str(size))) for table, size in owner.execute(_FILLED, [schema], prepare=True)]
 
 
-def _copied(owner: _Owner, schema: str, table: str) -> bytes:
+def _copied(owner: Database, schema: str, table: str) -> bytes:
     with owner.cursor().copy(sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(schema, table))) as copy:
         return b"".join(bytes(part) for part in copy)
