@@ -29,8 +29,9 @@ from ledger.tree import Growth
 
 PART: Final = 256
 """Events that are written by one statement."""
-FIRST_PART: Final = 64
-"""The same of the first of several statements: the sooner it is sent, the sooner the database has something to do."""
+FIRST_PART: Final = 16
+"""The same of the first of several statements: the sooner it is sent, the sooner the database has something to do. Each of
+those that follow has four times as many, up to PART: while the database writes one, the next is made."""
 
 
 class Tree(Protocol):
@@ -67,8 +68,17 @@ class _Turn:
     kept: dict[tuple[str, str], AlreadyAppended] = field(default_factory=dict)
     failing: set[int] = field(default_factory=set)
     accepted: list[tuple[int, Append]] = field(default_factory=list)
-    tags: set[str] = field(default_factory=set)
     growth: Growth | None = None
+    _tags: set[str] = field(default_factory=set)
+    _seen: int = 0
+
+    @property
+    def tags(self) -> set[str]:
+        """All that is accepted bears. Gathered when it is asked for: most groups of one append never ask."""
+        for _, append in self.accepted[self._seen :]:
+            self._tags.update(tag for event in append.events for tag in event.tags)
+        self._seen = len(self.accepted)
+        return self._tags
 
     @property
     def head(self) -> Head:
@@ -231,7 +241,11 @@ def _destroyed(group: Sequence[Append]) -> list[str]:
 
 def _bounds(events: int) -> list[int]:
     """Where the parts of so many events begin, and the end of the last."""
-    return [0, events] if events <= PART else [0, *range(FIRST_PART, events, PART), events]
+    bounds, part = [0], PART if events <= PART else FIRST_PART
+    while bounds[-1] < events:
+        bounds.append(min(events, bounds[-1] + part))
+        part = min(PART, 4 * part)
+    return bounds
 
 
 def _admit(turn: _Turn, group: Sequence[Append]) -> list[Admitted]:
@@ -247,7 +261,6 @@ def _admit_one(turn: _Turn, place: int, append: Append) -> Admitted:
         return IntegrityError(f"an event after position {append.condition.after or 0} matches the append condition")
     first = turn.position + 1
     turn.accepted.append((first, append))
-    turn.tags.update(tag for event in append.events for tag in event.tags)
     turn.position += len(append.events)
     if once:
         turn.kept[once.holder, once.key] = AlreadyAppended(first, turn.position, once.input_sha256)
@@ -261,11 +274,11 @@ def _meets(turn: _Turn, condition: DCBAppendCondition) -> bool:
     items = condition.fail_if_events_match.items
     if not items:
         return True
-    others = []
+    others, tags = [], turn.tags
     for item in items:
         if item.types or len(item.tags) != 1:
             others.append(item)
-        elif item.tags[0] in turn.tags:
+        elif item.tags[0] in tags:
             return True
     return any(
         (not item.types or event.type in item.types) and set(item.tags) <= set(event.tags)

@@ -34,7 +34,7 @@ from ledger.migrations import Pool
 from ledger.notices import connect, listen
 from ledger.observed import UNOBSERVED, Observer
 from ledger.rows import Integers, Texts
-from ledger.sequencer import Sequencer
+from ledger.sequencer import Pending, Sequencer
 
 PAGE = 1_000
 """Events read by one statement."""
@@ -94,6 +94,15 @@ class PostgresRecorder(DCBRecorder):
         if not append.events:
             raise ProgrammingError("append needs at least one event, got none")
         return self._sequencer.append(append)
+
+    def submit(self, append: Append) -> Pending:
+        """Begin to append, and return what waits for it: its ``result()`` is what ``append_with_receipts`` returns.
+
+        Many appends can so be under way from one thread. Raises Overloaded (of ledger.sequencer) when too many are.
+        """
+        if not append.events:
+            raise ProgrammingError("append needs at least one event, got none")
+        return self._sequencer.submit(append)
 
     def read(
         self, query: DCBQuery | None = None, *, after: int | None = None, limit: int | None = None

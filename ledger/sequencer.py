@@ -41,43 +41,61 @@ class Overloaded(Exception):
     """More appends wait than the ledger takes in for now: nothing was appended, try again in a moment."""
 
 
-class _Ticket:
-    """An append that waits for its group."""
+class Pending:
+    """An append under way."""
 
-    __slots__ = ("_done", "_next", "_result", "append")
+    __slots__ = ("_done", "_next", "_result", "append", "began", "is_chained")
 
-    def __init__(self, append: Append) -> None:
+    def __init__(self, append: Append, *, is_chained: bool = False) -> None:
         self.append = append
+        self.began = perf_counter()
+        self.is_chained = is_chained
+        """Whether a thread stands still for it already, and so can wake the next one."""
         self._done = threading.Lock()
         self._done.acquire()
-        self._next: _Ticket | None = None
+        self._next: Pending | None = None
         self._result: Result | BaseException | None = None
 
     def result(self) -> Appended:
         """What came of it, once that is known. Raises what it was refused or failed with."""
-        try:
-            self._wait()
-        except BaseException:
-            # Interrupted: somebody must wake the next one all the same.
-            threading.Thread(target=self._wait, daemon=True).start()
-            raise
+        if self.is_chained:
+            self._wait_in_chain()
+        elif self._result is None:
+            with self._done:
+                pass
         if isinstance(self._result, Appended):
             return self._result
         assert self._result is not None
         raise self._result
 
-    def _wait(self) -> None:
+    def _wait_in_chain(self) -> None:
+        try:
+            self._wake_next()
+        except BaseException:
+            # Interrupted: somebody must wake the next one all the same.
+            threading.Thread(target=self._wake_next, daemon=True).start()
+            raise
+
+    def _wake_next(self) -> None:
         self._done.acquire()
         if self._next:
             self._next._done.release()
 
     @staticmethod
-    def tell(tickets: Sequence[_Ticket], results: Sequence[Result | BaseException]) -> None:
-        """Gives each its result. The first is woken and each wakes the next: woken at once, they would all contend."""
-        for ticket, result, following in zip(tickets, results, [*tickets[1:], None], strict=True):
-            ticket._result = result
-            ticket._next = following
-        tickets[0]._done.release()
+    def tell(group: Sequence[Pending], results: Sequence[Result | BaseException]) -> None:
+        """Gives each its result. Of those who stand still the first is woken, and each wakes the next: woken at once, they
+        would all contend."""
+        before: Pending | None = None
+        for pending, result in zip(group, results, strict=True):
+            pending._result = result
+            if not pending.is_chained:
+                pending._done.release()
+            elif before is None:
+                first = before = pending
+            else:
+                before._next = before = pending
+        if before is not None:
+            first._done.release()
 
 
 class Sequencer:
@@ -90,7 +108,7 @@ class Sequencer:
         self._observer = observer
         self._appender = Appender(seal, clock, tree)
         self._notifier = Notifier(pool)
-        self._waiting: deque[_Ticket] = deque()
+        self._waiting: deque[Pending] = deque()
         self._arrived = threading.Condition()
         self._running = False
         self._led = False
@@ -113,29 +131,50 @@ class Sequencer:
         finally:
             self._observer.appended(outcome, len(append.events), perf_counter() - began)
 
-    def _append(self, append: Append) -> Appended:
-        ticket, leads = _Ticket(append), False
+    def submit(self, append: Append) -> Pending:
+        """Lets the append wait for its group and gives it at once: its `result` is what `append` gives, and raises.
+
+        Who has many appends under way needs no thread for each. Raises Overloaded.
+        """
+        pending = Pending(append)
         try:
             with self._arrived:
-                if len(self._waiting) >= MOST_WAITING:
-                    raise Overloaded(f"{MOST_WAITING} appends wait already")
-                self._start()
+                self._enqueue(pending)
+        except Overloaded:
+            self._observer.appended(Outcome.OVERLOADED, len(append.events), perf_counter() - pending.began)
+            raise
+        return pending
+
+    def _append(self, append: Append) -> Appended:
+        pending, leads = Pending(append, is_chained=True), False
+        try:
+            with self._arrived:
                 leads = not self._led and not self._waiting
                 if leads:
                     self._led = True
+                    self._start()
+                    if self._held is None:
+                        # The thread gives back the connection that is held from now on.
+                        self._arrived.notify()
                 else:
-                    self._waiting.append(ticket)
-                if not leads or self._held is None:
-                    # The thread gives back the connection, too, that is held from now on.
-                    self._arrived.notify()
+                    self._enqueue(pending)
             if leads:
                 # In no context of the caller's: its deadline ends no append that is under way (`ledger.deadlines`).
-                Context().run(self._commit, [ticket])
+                Context().run(self._commit, [pending])
         finally:
             # Whatever interrupts the caller, others follow.
             if leads:
                 self._follow()
-        return ticket.result()
+        return pending.result()
+
+    def _enqueue(self, pending: Pending) -> None:
+        """With the lock had."""
+        if len(self._waiting) >= MOST_WAITING:
+            raise Overloaded(f"{MOST_WAITING} appends wait already")
+        self._start()
+        self._waiting.append(pending)
+        if not self._led:
+            self._arrived.notify()
 
     def _start(self) -> None:
         if not self._running:
@@ -174,10 +213,10 @@ class Sequencer:
             if self._waiting:
                 self._arrived.notify()
 
-    def _take(self) -> list[_Ticket]:
+    def _take(self) -> list[Pending]:
         """What waits, as much as goes into one group."""
         with self._arrived:
-            group: list[_Ticket] = []
+            group: list[Pending] = []
             events = 0
             while self._waiting and len(group) < MOST_TOGETHER:
                 events += len(self._waiting[0].append.events)
@@ -186,20 +225,27 @@ class Sequencer:
                 group.append(self._waiting.popleft())
             return group
 
-    def _commit(self, group: Sequence[_Ticket]) -> None:
+    def _commit(self, group: Sequence[Pending]) -> None:
         results: Sequence[Result] = ()
         began = perf_counter()
         try:
-            results = self._appender.append(self._hold(), [ticket.append for ticket in group])
+            results = self._appender.append(self._hold(), [pending.append for pending in group])
         except BaseException as fault:
             self._let_go()
             # What has results is durable: what failed is what came after, and nothing may be written once more.
             if not results:
                 self._fail(group, fault)
                 return
-        _Ticket.tell(group, results)
+        self._tell(group, results)
         self._notifier.tell()
         self._observer.committed(len(group), perf_counter() - began)
+
+    def _tell(self, group: Sequence[Pending], results: Sequence[Result | BaseException]) -> None:
+        Pending.tell(group, results)
+        ended = perf_counter()
+        for pending, result in zip(group, results, strict=True):
+            if not pending.is_chained:
+                self._observer.appended(_outcome(result), len(pending.append.events), ended - pending.began)
 
     def _hold(self) -> Database:
         """A connection that answers: the one that is held, while it does."""
@@ -214,23 +260,24 @@ class Sequencer:
         if held is not None:
             self._pool.putconn(held)
 
-    def _fail(self, group: Sequence[_Ticket], fault: BaseException) -> None:
+    def _fail(self, group: Sequence[Pending], fault: BaseException) -> None:
         if len(group) == 1 or _is_away(fault) or (self._appender.may_be_kept and not _was_refused(fault)):
-            _Ticket.tell(group, [fault] * len(group))
+            self._tell(group, [fault] * len(group))
         else:
             # One of them cannot be written: alone it fails alone.
-            for ticket in group:
-                self._commit([ticket])
+            for pending in group:
+                self._commit([pending])
 
 
-def _outcome(fault: BaseException) -> Outcome:
+def _outcome(came: Result | BaseException) -> Outcome:
     for kind, outcome in _OUTCOMES.items():
-        if isinstance(fault, kind):
+        if isinstance(came, kind):
             return outcome
     return Outcome.FAILED
 
 
-_OUTCOMES: Final[dict[type[BaseException], Outcome]] = {
+_OUTCOMES: Final[dict[type, Outcome]] = {
+    Appended: Outcome.APPENDED,
     IntegrityError: Outcome.CONFLICT,
     AlreadyAppended: Outcome.REPEATED,
     Overloaded: Outcome.OVERLOADED,
