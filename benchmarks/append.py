@@ -1,7 +1,8 @@
 """Append: events a second beside the library's `PostgresDCBRecorderTT`, on one PostgreSQL and under one condition each.
 
 Ours seals the entry, keeps the tree, signs a checkpoint, and every append is answered with its receipts; the library's
-does none of that. 64 clients at once and fewer, down to one alone; and batches of 1,000.
+does none of that. 64 clients at once and fewer, each a thread, down to one alone; 64 appends under way from one thread, of
+which the library's interface knows nothing, beside its 64 threads; and batches of 1,000.
 """
 
 import threading
@@ -21,10 +22,13 @@ from caseledger.wiring import System
 from ledger import appends
 from ledger.entry import Draft, canonical
 from ledger.merkle import leaf_hash, verify_inclusion
+from ledger.recorder import PostgresRecorder
+from ledger.sequencer import Pending
 from ledger.tree import Receipt
 
 CLIENTS: Final = {64: 10, 16: 1, 4: 1, 1: 1}
 """So many at once, and how many times as fast as the library they are to be."""
+MOST: Final = max(CLIENTS)
 APPENDS: Final = {64: 6_400, 16: 3_200, 4: 800, 1: 300}
 """Single events of all clients together, a round."""
 BATCH: Final = 1_000
@@ -42,6 +46,7 @@ def run() -> Iterator[Result]:
         ours = with_receipts(system)
         for clients, times in CLIENTS.items():
             yield _together(ours, other, clients, times)
+        yield _under_way(system, other)
         yield Comparison(
             name="append-batches",
             unit="events/s",
@@ -66,6 +71,19 @@ def _together(ours: Append, other: Append, clients: int, times: int) -> Result:
     ).measured()
 
 
+def _under_way(system: System, other: Append) -> Result:
+    events = scaled(APPENDS[MOST])
+    return Comparison(
+        name=f"append-{MOST}-under-way",
+        unit="events/s",
+        ours=lambda: _by_one_thread(system.ledger.recorder, MOST, events),
+        against=f"the library's recorder, {MOST} threads",
+        other=lambda: _by_clients(other, MOST, events),
+        target=AtLeast(times=CLIENTS[MOST]),
+        size=events,
+    ).measured()
+
+
 def with_receipts(system: System) -> Append:
     """Appends and makes the receipts of what was appended."""
     recorder = system.ledger.recorder
@@ -82,9 +100,7 @@ def _library(system: System) -> Iterator[Append]:
     with system.pool.connection() as connection:
         place = connection.info
     # The carried PostgreSQL asks for no password, and the library for one.
-    with PostgresDatastore(
-        place.dbname, place.host, place.port, place.user, "none", pool_size=max(CLIENTS)
-    ) as datastore:
+    with PostgresDatastore(place.dbname, place.host, place.port, place.user, "none", pool_size=MOST) as datastore:
         recorder = PostgresDCBRecorderTT(datastore)
         recorder.create_table()
         yield recorder.append
@@ -113,6 +129,29 @@ def _by_clients(append: Append, clients: int, total: int) -> float:
     for each in answers:
         _check(each[-1], 1)
     return done / taken
+
+
+def _by_one_thread(recorder: PostgresRecorder, clients: int, total: int) -> float:
+    """Single events of so many clients whom one thread serves: of each one append is under way at any time."""
+    lots = [iter([measured_events(1) for _ in range(max(1, total // clients))]) for _ in range(clients)]
+    answers: list[list[Receipt]] = []
+
+    def begun(lot: Iterator[list[DCBEvent]]) -> Pending | None:
+        events = next(lot, None)
+        return recorder.submit(appends.Append(events, unless_tagged(events))) if events else None
+
+    began = perf_counter()
+    under_way = [begun(lot) for lot in lots]
+    while any(under_way):
+        for client, pending in enumerate(under_way):
+            if pending:
+                answers.append(pending.result().receipts())
+                under_way[client] = begun(lots[client])
+    taken = perf_counter() - began
+    assert len(answers) == clients * max(1, total // clients), "an append has no answer"
+    for answer in answers[-clients:]:
+        _check(answer, 1)
+    return len(answers) / taken
 
 
 def _in_batches(append: Append, size: int) -> float:

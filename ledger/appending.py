@@ -68,17 +68,9 @@ class _Turn:
     kept: dict[tuple[str, str], AlreadyAppended] = field(default_factory=dict)
     failing: set[int] = field(default_factory=set)
     accepted: list[tuple[int, Append]] = field(default_factory=list)
+    tags: set[str] = field(default_factory=set)
+    """What the events that are accepted bear, but for those of the group's last append."""
     growth: Growth | None = None
-    _tags: set[str] = field(default_factory=set)
-    _seen: int = 0
-
-    @property
-    def tags(self) -> set[str]:
-        """All that is accepted bears. Gathered when it is asked for: most groups of one append never ask."""
-        for _, append in self.accepted[self._seen :]:
-            self._tags.update(tag for event in append.events for tag in event.tags)
-        self._seen = len(self.accepted)
-        return self._tags
 
     @property
     def head(self) -> Head:
@@ -249,7 +241,14 @@ def _bounds(events: int) -> list[int]:
 
 
 def _admit(turn: _Turn, group: Sequence[Append]) -> list[Admitted]:
-    return [_admit_one(turn, place, append) for place, append in enumerate(group)]
+    admitted = []
+    for place, append in enumerate(group):
+        admitted.append(_admit_one(turn, place, append))
+        # Nobody asks what the last one bears, and most large appends are alone.
+        if place + 1 < len(group) and isinstance(admitted[-1], range):
+            for event in append.events:
+                turn.tags.update(event.tags)
+    return admitted
 
 
 def _admit_one(turn: _Turn, place: int, append: Append) -> Admitted:
@@ -274,13 +273,13 @@ def _meets(turn: _Turn, condition: DCBAppendCondition) -> bool:
     items = condition.fail_if_events_match.items
     if not items:
         return True
-    others, tags = [], turn.tags
+    others = []
     for item in items:
         if item.types or len(item.tags) != 1:
             others.append(item)
-        elif item.tags[0] in tags:
+        elif item.tags[0] in turn.tags:
             return True
-    return any(
+    return bool(others) and any(
         (not item.types or event.type in item.types) and set(item.tags) <= set(event.tags)
         for item in others
         for _, append in turn.accepted
