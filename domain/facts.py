@@ -90,7 +90,12 @@ class Facts:
         self.add(Fact(recorded.effective_on, recorded.position, event, recorded.uscc, recorded.historical))
 
     def add(self, fact: Fact[Event]) -> None:
-        insort(self._list_of(type(fact.event)), fact, key=_order)
+        facts = self._list_of(type(fact.event))
+        # Mostly the latest comes last.
+        if not facts or facts[-1][:2] < fact[:2]:
+            facts.append(fact)
+        else:
+            insort(facts, fact, key=_order)
         self._types[fact.position] = type(fact.event), fact.effective_on
 
     def _void(self, position: int, by: int) -> None:
@@ -115,6 +120,9 @@ class Facts:
     def copy(self) -> "Facts":
         """A state of its own: what is folded into the copy does not touch this one."""
         twin = Facts()
+        if not self._types:
+            twin.position = self.position
+            return twin
         # From now on this one, too, changes no list in place.
         self._own = set()
         twin._by_type = dict(self._by_type)

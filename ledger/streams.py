@@ -4,8 +4,9 @@ A kept fold is never changed in place: what has come since is folded into a copy
 goes on seeing its own head. Keeping is only quickness: every read asks the log for what is newer than the fold.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from threading import Lock
 from typing import Final, Protocol
 
@@ -41,27 +42,17 @@ class Streams:
         self._size = 0
         self._kept: OrderedDict[str, Facts] = OrderedDict()
         self._lock = Lock()
-        self._lately: tuple[int, dict[str, Facts]] = (0, {})
-        self._at_hand: Mapping[int, Recorded] = {}
+        self._lately = _Lately([])
 
     def read(self, tags: Collection[str]) -> tuple[int, dict[str, Facts]]:
         """The head and the folds of all the tags at that head, from one statement. Raises UnreadableEntry."""
         folds = self._recall(tags)
-        held = dict(folds)
         head, newer = self._log.read_streams({tag: facts.position for tag, facts in folds.items()})
-        fresh: set[str] = set()
-        at_hand = self._at_hand
-        for found in newer:
-            recorded = at_hand.get(found.position) or read_entry(found)
-            for tag in recorded.tags:
-                if tag in folds and folds[tag].position < recorded.position:
-                    if tag not in fresh:
-                        folds[tag] = folds[tag].copy()
-                        fresh.add(tag)
-                    folds[tag].evolve(recorded)
-        self._keep({tag: folds[tag] for tag in fresh})
-        self._snap({tag: folds[tag] for tag in fresh if folds[tag].size - held[tag].size >= EVERY})
-        return head, folds
+        return head, self._brought(folds, map(read_entry, newer))
+
+    def keep(self, folds: Mapping[str, Facts]) -> None:
+        """Keeps folds that were brought on elsewhere, of what the log has by now. They are not to be changed any more."""
+        self._keep({tag: facts for tag, facts in folds.items() if facts.size})
 
     def upto(self, batch: Sequence[Recorded], tags: Collection[str]) -> dict[str, Facts]:
         """The folds of tags that know every event up to the end of a batch, and maybe later ones.
@@ -69,15 +60,45 @@ class Streams:
         Asked again for a batch of the same end they are those of the first time, without a look at the log: whoever works
         on a batch asks once, whatever number of projections it is for. For one thread.
         """
-        (at, known), position = self._lately, batch[-1].position
-        if at != position:
-            known = {}
-            self._lately = position, known
-            # What was read for the batch need not be read once more.
-            self._at_hand = {recorded.position: recorded for recorded in batch}
-        if missing := [tag for tag in tags if tag not in known]:
-            known.update(self.read(missing)[1])
-        return {tag: known[tag] for tag in tags}
+        if batch[-1].position != self._lately.upto:
+            self._lately = _Lately(batch)
+        lately = self._lately
+        if missing := [tag for tag in tags if tag not in lately.known]:
+            lately.known.update(self._upto(lately, missing) if lately.is_whole else self.read(missing)[1])
+        return {tag: lately.known[tag] for tag in tags}
+
+    def _upto(self, lately: "_Lately", tags: Collection[str]) -> dict[str, Facts]:
+        """The folds of tags at the end of a batch that lacks nothing: the log is asked for what was before it alone."""
+        folds = self._recall(tags)
+        wanted = {tag: facts.position for tag, facts in folds.items() if facts.position < lately.after}
+        _, older = self._log.read_streams(wanted, lately.after) if wanted else (0, [])
+        folds = self._brought(folds, map(read_entry, older))
+        fresh: dict[str, Facts] = {}
+        for tag, facts in folds.items():
+            for recorded in lately.by_tag.get(tag, ()):
+                if recorded.position > facts.position:
+                    if tag not in fresh:
+                        facts = fresh[tag] = facts.copy()
+                    facts.evolve(recorded)
+        return self._changed(folds, fresh)
+
+    def _brought(self, folds: dict[str, Facts], newer: Iterable[Recorded]) -> dict[str, Facts]:
+        """The folds with what is newer, which comes in order; those that it changes are kept."""
+        fresh: dict[str, Facts] = {}
+        for recorded in newer:
+            for tag in recorded.tags:
+                facts = fresh.get(tag) or folds.get(tag)
+                if facts is not None and facts.position < recorded.position:
+                    if tag not in fresh:
+                        facts = fresh[tag] = facts.copy()
+                    facts.evolve(recorded)
+        return self._changed(folds, fresh)
+
+    def _changed(self, folds: dict[str, Facts], fresh: dict[str, Facts]) -> dict[str, Facts]:
+        """The folds with those that are fresh in their place, which are kept."""
+        self._keep(fresh)
+        self._snap({tag: facts for tag, facts in fresh.items() if facts.size - folds[tag].size >= EVERY})
+        return folds | fresh if fresh else folds
 
     def at(self, tags: Iterable[str], known_at: int) -> tuple[dict[str, Facts], int]:
         """The folds of tags from the log alone, up to a position, and how many events were read."""
@@ -119,6 +140,27 @@ class Streams:
             while self._size > self._most and len(self._kept) > 1:
                 _, dropped = self._kept.popitem(last=False)
                 self._size -= _bytes(dropped)
+
+
+class _Lately:
+    """The batch that is worked on, and the folds that were asked for."""
+
+    def __init__(self, batch: Sequence[Recorded]) -> None:
+        self.known: dict[str, Facts] = {}
+        self._batch = batch
+        self.after = batch[0].position - 1 if batch else 0
+        self.upto = batch[-1].position if batch else 0
+        self.is_whole = self.upto - self.after == len(batch)
+        """Whether the batch is all that the log has from its first event to its last."""
+
+    @cached_property
+    def by_tag(self) -> Mapping[str, list[Recorded]]:
+        """The events of the batch by tag, in order."""
+        found: defaultdict[str, list[Recorded]] = defaultdict(list)
+        for recorded in self._batch:
+            for tag in recorded.tags:
+                found[tag].append(recorded)
+        return found
 
 
 def _bytes(facts: Facts) -> int:

@@ -31,7 +31,7 @@ class CreditChanges:
         self._timelines = timelines or Timelines(rulebook)
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
-        touched = Moves(batch).touching(TAG, credit.READ)
+        touched = Moves.of_batch(batch).touching(TAG, credit.READ)
         if not touched:
             return
         self._timelines.begin(batch)

@@ -30,7 +30,7 @@ class Draws:
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
         """Brings the rows of every draw and every licence holder that the batch touches to what is known at its end."""
-        at, moves = batch[-1].position, Moves(batch)
+        at, moves = batch[-1].position, Moves.of_batch(batch)
         if touched := moves.touching(DRAW, (InspectionDrawn, InspectionHeld)):
             folds = self._streams.upto(batch, touched)
             _keep(database, [row for facts in folds.values() if (row := _row(facts, at))])

@@ -1,6 +1,8 @@
 """What a projection is: a name, and how it writes a batch of events into its own tables."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import chain
+from operator import attrgetter
 from typing import Final, Protocol, TypeAlias
 
 from psycopg import Connection
@@ -40,25 +42,46 @@ _VOID: Final = EventVoided.__name__
 class Moves:
     """A batch by what each of its events adds to or takes from: looked at once, whatever number of tables asks."""
 
+    _latest: "tuple[Sequence[Recorded], Moves] | None" = None
+
     def __init__(self, batch: Sequence[Recorded]) -> None:
-        self._batch = batch
-        self._types = [moved_type(each) if each.type == _VOID else each.type for each in batch]
-        self._kinds = frozenset(self._types)
+        self._by_type: dict[str, list[Recorded]] = {}
+        for each in batch:
+            self._by_type.setdefault(moved_type(each) if each.type == _VOID else each.type, []).append(each)
+        self._touching: dict[tuple[str, frozenset[str]], dict[str, list[int]]] = {}
+
+    @classmethod
+    def of_batch(cls, batch: Sequence[Recorded]) -> "Moves":
+        """The same for all projections that are given the very same batch, one after the other."""
+        latest = cls._latest
+        if latest is None or latest[0] is not batch:
+            cls._latest = latest = batch, cls(batch)
+        return latest[1]
 
     def of(self, types: Collection[type[Event]]) -> list[Recorded]:
         """Those that record, or void, an event of these types, in order."""
-        names = self._kinds & {cls.__name__ for cls in types}
-        return [each for each, name in zip(self._batch, self._types, strict=True) if name in names] if names else []
+        found = [self._by_type[name] for name in self._present(types)]
+        return sorted(chain.from_iterable(found), key=_position) if len(found) > 1 else found[0] if found else []
 
     def touching(self, prefix: str, types: Collection[type[Event]]) -> dict[str, list[int]]:
-        """The positions of the batch by each tag with a prefix that they touch, in order.
+        """The positions of the batch by each tag with a prefix that they touch, in order. It is not to be changed.
 
         Only those that record, or void, an event of these types: no other can change what is made from them.
         """
-        touched: dict[str, list[int]] = {}
-        for tag, recorded in tagged(self.of(types), prefix):
-            touched.setdefault(tag, []).append(recorded.position)
+        asked = prefix, self._present(types)
+        if (touched := self._touching.get(asked)) is None:
+            touched = self._touching[asked] = {}
+            for recorded in self.of(types):
+                for tag in recorded.tags:
+                    if tag.startswith(prefix):
+                        touched.setdefault(tag, []).append(recorded.position)
         return touched
+
+    def _present(self, types: Collection[type[Event]]) -> frozenset[str]:
+        return frozenset(cls.__name__ for cls in types if cls.__name__ in self._by_type)
+
+
+_position: Final[Callable[[Recorded], int]] = attrgetter("position")
 
 
 def tagged(batch: Sequence[Recorded], prefix: str) -> Iterator[tuple[str, Recorded]]:

@@ -60,7 +60,7 @@ class Register:
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
         """Brings the rows of every enterprise that the batch touches to what is known at its end."""
         self._timelines.begin(batch)
-        moves = Moves(batch)
+        moves = Moves.of_batch(batch)
         for table, types, rows in self._tables():
             if touched := moves.touching(TAG, types):
                 folds = self._streams.upto(batch, touched)
@@ -89,7 +89,8 @@ def bring(database: Database, table: Table, wanted: Mapping[str, list[Row]]) -> 
     changed = [uscc for uscc, rows in wanted.items() if rows != present[uscc]]
     if not changed:
         return
-    database.execute(table.delete.encode(), [Texts.packed(changed)])
+    if had := [uscc for uscc in changed if present[uscc]]:
+        database.execute(table.delete.encode(), [Texts.packed(had)])
     rows = [row for uscc in changed for row in wanted[uscc]]
     if rows:
         database.execute(table.insert.encode(), columns(rows))
@@ -134,12 +135,8 @@ def folded(text: str) -> str:
 
 def grams(text: str) -> list[str]:
     """What a text is found by: its characters and pairs of neighbouring characters, in lower case, without blanks."""
-    words = folded(text).split()
-    whole = "".join(words)
-    found = set(whole)
-    for word in (*words, whole):
-        found.update(map(str.__add__, word, word[1:]))
-    return sorted(found)
+    whole = "".join(folded(text).split())
+    return sorted({*whole, *map(str.__add__, whole, whole[1:])})
 
 
 # Grams travel as one text: their separator is no character of a name that was trimmed and split.

@@ -340,8 +340,10 @@ class Runner:
         return [each for name, mine in shares.items() for each in apply_apart(database, self._projections[name], mine)]
 
 
-def _share(batch: Sequence[EntryT], after: int, parked: Collection[str]) -> list[EntryT]:
-    """What of a batch is a projection's to apply."""
+def _share(batch: Sequence[EntryT], after: int, parked: Collection[str]) -> Sequence[EntryT]:
+    """What of a batch is a projection's to apply; the batch itself where that is all of it."""
+    if not parked and batch[0].position > after:
+        return batch
     return [entry for entry in batch if entry.position > after and not (parked and entry.uscc in parked)]
 
 

@@ -63,7 +63,7 @@ class Supervision:
         self._rulebook = rulebook
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
-        moves = Moves(batch)
+        moves = Moves.of_batch(batch)
         if owed := list(tagged(moves.of(obligations.READ), TAG)):
             self._write_duties(database, owed, batch)
         for table, types, rows in self._tables():
