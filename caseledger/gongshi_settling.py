@@ -10,9 +10,11 @@ decision about it: in the same record the first registration is voided. What oth
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from caseledger.gongshi_columns import Kind, label_of
 from caseledger.importing import key_of

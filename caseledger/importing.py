@@ -9,11 +9,13 @@ none; where the ledger refuses a fact, those before its row go in, the row is re
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import accumulate, chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
+
+from msgspec.structs import replace
 
 from caseledger.errors import ImportStopped, Unreadable
 from caseledger.items import Item, Settle
@@ -28,8 +30,7 @@ AFTER_REFUSAL: Final = 8
 """The least rows tried together after one was refused; doubled with each success. Refused rows come in droves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """An item that states facts, and 32 bytes that name its content."""
 
     key: bytes

@@ -1,8 +1,10 @@
 """What an import is made of: the items of a file, and the formats that files have."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from caseledger.lines import Source
 from domain.commands import Refusal
@@ -13,8 +15,7 @@ Fact = tuple[str, Any]
 """A fact as a client states it: the field of FactInput, and what is sent under it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """A row of a file: facts that go in all or none, a few at most, or why it states none.
 
     With neither it is passed over: it is well-formed, and nothing that this ledger could take.
@@ -34,7 +35,7 @@ class Item:
     """What the row is counted as in the summary once it is recorded, where a format has more to count than rows."""
     origin: str = ""
     """The URI of what made the row, where it says so."""
-    rests_on: Mapping[int, bytes] = field(default_factory=dict)
+    rests_on: Mapping[int, bytes] = msgspec.field(default_factory=dict)
     """For each position that its fact names as another ledger has it, the `content` of the row, unique, of that event."""
 
     def refused(self, *refusals: Refusal) -> "Item":

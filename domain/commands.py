@@ -7,6 +7,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from domain.events import RECORDABLE, Event, FiredRule, NumberFilingAmended, PenaltyImposed
 from domain.facts import Facts
 from domain.identifiers import DAYS_AHEAD, Malformed, instant_text, legal_date, legal_date_of
@@ -47,8 +49,7 @@ def refusal(code: Code, path: str, zh: str, en: str, reasons: tuple[FiredRule, .
     return Refusal(code, path, Text(zh, en), reasons)
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """A fact whose shape is right: what a client asks the ledger to record."""
 
     event: Event
@@ -67,7 +68,7 @@ def command(name: str, sent: object, now: datetime) -> tuple[Command | None, lis
     values, flaws = fields_sent(cls, sent, BESIDES_GATED if cls.gated else BESIDES)
     historical, today = False, legal_date_of(now)
     effective_on = today
-    if isinstance(sent, Mapping):
+    if type(sent) is dict or isinstance(sent, Mapping):
         historical = optional_flag(sent, "historical", flaws) if cls.gated else False
         effective_on = _effective_on(sent.get("effectiveOn"), today, flaws)
         flaws += _contradictions(cls, sent, values, historical, now)
@@ -173,6 +174,10 @@ class Known:
         if position > self.head and position in self.events:
             self.leans_on_positions = True
         return self.events.get(position)
+
+    def fresh(self, prefix: str) -> dict[str, Facts]:
+        """The folds of tags with a prefix that facts of this request were added to."""
+        return {tag: self.streams[tag] for tag in self._fresh if tag.startswith(prefix)}
 
     def evolve(self, recorded: Recorded) -> None:
         self._added += 1

@@ -6,9 +6,9 @@ head), “in use” reads every position and survives a void.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from domain.commands import Code, Command, Known, Reads, Refusal, refusal
@@ -59,16 +59,14 @@ LEDGER: Final = "ledger"
 """recordedBy of what the ledger records by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(NamedTuple):
     """What will be recorded: the event with what the ledger adds to it, and its tags."""
 
     event: Event
     tags: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Weighing:
+class Weighing(msgspec.Struct, frozen=True):
     """A command beside what is known."""
 
     command: Command

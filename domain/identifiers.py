@@ -328,6 +328,7 @@ def flag(value: object) -> bool:
     return value
 
 
+@lru_cache(maxsize=64)
 def legal_date_of(moment: datetime) -> date:
     """The legal date (Asia/Shanghai) of an instant."""
     return moment.astimezone(SHANGHAI).date()

@@ -107,13 +107,16 @@ def fields_sent(
     cls: type[msgspec.Struct], sent: object, besides: Sequence[str] = ()
 ) -> tuple[dict[str, Any], list[Flaw]]:
     """What was sent of each field, None where it is malformed, and every flaw. `besides`: names the caller reads itself."""
-    if not isinstance(sent, Mapping):
+    if type(sent) is not dict and not isinstance(sent, Mapping):
         return {}, [Flaw("", Text(f"应为对象，收到 {shown(sent)}", f"This is an object; got {shown(sent)}"))]
     flaws = _unknown(cls, sent, besides)
     values: dict[str, Any] = {}
     for field in fields_of(cls):
         value = sent.get(field.sent_as)
-        if value is None or field.many or field.nested:
+        if value is None:
+            if field.required:
+                flaws.append(Flaw(field.sent_as, Text("缺少该字段", "This field is missing")))
+        elif field.many or field.nested:
             _take(field, value, values, flaws)
         else:
             values[field.name] = _checked(field, field.sent_as, value, flaws)
@@ -141,10 +144,7 @@ def _sent_names(cls: type[msgspec.Struct]) -> dict[str, None]:
 
 
 def _take(field: Field, value: object, values: dict[str, Any], flaws: list[Flaw]) -> None:
-    if value is None:
-        if field.required:
-            flaws.append(Flaw(field.sent_as, Text("缺少该字段", "This field is missing")))
-    elif field.many:
+    if field.many:
         _take_list(field, value, values, flaws)
     elif field.nested:
         nested, inner = parse(field.nested, value)

@@ -8,7 +8,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from typing import Any, Final
@@ -21,7 +21,7 @@ from domain.callers import Caller, may_decide, may_record, may_record_type
 from domain.commands import Code, Command, Known, Reads, Refusal, command, refusal
 from domain.decide import LEDGER, Acceptance, decide, reads, reads_further
 from domain.events import RECORDABLE, GateDecided, RulebookAdopted
-from domain.facts import Moment
+from domain.facts import Facts, Moment
 from domain.identifiers import Malformed, legal_date, legal_date_of
 from domain.live import ask, tags_read
 from domain.recorded import Recorded, tags_of
@@ -33,9 +33,11 @@ from ledger.entry import Draft, data_of, draft, new_id, opened
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import Sealed, Seals, erasure_of, subject_tag
 from ledger.snapshots import Snapshots
-from ledger.streams import KEPT_BYTES, Streams, opened_all
+from ledger.streams import KEPT_BYTES, SNAPPED, Streams, opened_all
 
 MOST_FACTS: Final = 1_000
+MANY: Final = 100
+"""Facts of a request from which on it pays to ask only whether anything at all has come since."""
 TRIES: Final = 20
 PAUSE: Final = 0.002
 """Seconds; the first pause after a lost race, doubled with each further one up to 32 times as long."""
@@ -77,6 +79,8 @@ class Weighed:
     head: int = 0
     destroys: str | None = None
     """The subject whose key is destroyed in the same transaction."""
+    folds: Mapping[str, Facts] = field(default_factory=dict)
+    """What was read of enterprises, with the drafts folded in at the positions that they get if nothing comes in between."""
 
 
 def utc_now() -> datetime:
@@ -98,6 +102,8 @@ class Ledger:
         self.clock = clock
         self.rulebook = rulebook
         self.streams = Streams(recorder, snapshots, kept)
+        self._is_still = True
+        """Whether nothing came in between when the last large request was appended."""
 
     @property
     def today(self) -> date:
@@ -137,7 +143,11 @@ class Ledger:
             return earlier
         if not commands:
             return self.refuse(*refused)
-        return self.until_won(lambda: self._weigh(commands, caller.signature, facts, refused), once)
+        # To hope that nothing at all comes in between costs next to nothing, and is hoped once: others may write all the time.
+        hopes = iter([self._is_still and len(commands) >= MANY])
+        return self.until_won(
+            lambda: self._weigh(commands, caller.signature, facts, refused, next(hopes, False)), once
+        )
 
     def decide_gate(self, caller: Caller, key: str, sent: object, as_of: object = None) -> Recording:
         """Decides a gate and records the decision as one step; the request and the date are given as they were sent."""
@@ -195,8 +205,12 @@ class Ledger:
         recorded_by: str,
         facts: Sequence[tuple[str, Any]] = (),
         refused: tuple[Refusal, ...] = (),
+        is_still: bool = False,
     ) -> Weighed:
-        """Weighs commands in order, each knowing those before it; `refused` is what stopped the one after the last."""
+        """Weighs commands in order, each knowing those before it; `refused` is what stopped the one after the last.
+
+        `is_still`: the condition is that nothing at all comes in between.
+        """
         wanted, known = self._learn(commands)
         accepted = []
         for place, one in enumerate(commands):
@@ -209,7 +223,10 @@ class Ledger:
         if refused:
             return Weighed(refusals=refused, head=known.head)
         drafts, subjects = self._drafts(accepted, recorded_by)
-        return Weighed(drafts, _condition(wanted, known, subjects), head=known.head)
+        # What is kept holds no personal field that is not sealed.
+        folds = {} if subjects else known.fresh(SNAPPED)
+        condition = _nothing_since(known) if is_still else _condition(wanted, known, subjects)
+        return Weighed(drafts, condition, head=known.head, folds=folds)
 
     def _drafts(
         self, accepted: Sequence[tuple[Command, Acceptance]], recorded_by: str
@@ -274,11 +291,21 @@ class Ledger:
             except AlreadyAppended as kept:
                 return self._replayed(kept, once)
             except IntegrityError:
+                self._is_still = False
                 time.sleep(pause)
                 continue
+            self._know(weighed, appended)
             entries = tuple(made.entry for made in weighed.drafts)
             return Recording(entries, appended.last, appended=appended)
         return self.refuse(lost)
+
+    def _know(self, weighed: Weighed, appended: Appended) -> None:
+        """Keeps what was weighed, so that it is not read back, where it has the positions that it was weighed under."""
+        is_still = appended.first == weighed.head + 1
+        if is_still:
+            self.streams.keep(weighed.folds)
+        if len(weighed.drafts) >= MANY:
+            self._is_still = is_still
 
     def earlier(self, once: Once) -> Recording | None:
         found = self.recorder.appended(once.holder, once.key)
@@ -352,7 +379,7 @@ def _tentative(verdict: Acceptance, one: Command, position: int, recorded_by: st
         id="",
         type=type(verdict.event).__name__,
         effective_on=one.effective_on,
-        recorded_at=datetime.max.replace(tzinfo=UTC),
+        recorded_at=_LATER,
         recorded_by=recorded_by,
         historical=one.historical,
         tags=verdict.tags,
@@ -360,8 +387,15 @@ def _tentative(verdict: Acceptance, one: Command, position: int, recorded_by: st
     )
 
 
+_LATER: Final = datetime.max.replace(tzinfo=UTC)
+
+
 def _with_subject(tags: tuple[str, ...], sealed: Sealed) -> tuple[str, ...]:
     return (*tags, subject_tag(sealed.subject)) if sealed.subject else tags
+
+
+def _nothing_since(known: Known) -> DCBAppendCondition:
+    return DCBAppendCondition(DCBQuery(), after=known.head)
 
 
 def _condition(wanted: Sequence[Reads], known: Known, subjects: Iterable[str] = ()) -> DCBAppendCondition:
@@ -369,9 +403,11 @@ def _condition(wanted: Sequence[Reads], known: Known, subjects: Iterable[str] = 
 
     Nor may a subject have been erased whose key a fact was sealed under: no one could open it, from the first.
     """
+    if known.leans_on_positions:
+        return _nothing_since(known)
     tags = sorted({tag for read in wanted for tag in read.tags})
     tags += sorted({f"void:{position}" for read in wanted for position in read.positions} - set(tags))
-    items = [] if known.leans_on_positions else [DCBQueryItem(tags=[tag]) for tag in tags]
+    items = [DCBQueryItem(tags=[tag]) for tag in tags]
     if items:
         items += [erasure_of(each) for each in sorted(subjects)]
     return DCBAppendCondition(DCBQuery(items=items), after=known.head)

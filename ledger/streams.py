@@ -52,7 +52,7 @@ class Streams:
 
     def keep(self, folds: Mapping[str, Facts]) -> None:
         """Keeps folds that were brought on elsewhere, of what the log has by now. They are not to be changed any more."""
-        self._keep({tag: facts for tag, facts in folds.items() if facts.size})
+        self._keep(folds)
 
     def upto(self, batch: Sequence[Recorded], tags: Collection[str]) -> dict[str, Facts]:
         """The folds of tags that know every event up to the end of a batch, and maybe later ones.
