@@ -27,8 +27,8 @@ from ledger.tree import log_name
 from projections.filling import Follower, following
 
 SUFFIX: Final = ".rejected.jsonl"
-MUCH: Final = 5_000
-"""Recorded rows from which on the read models are kept near by a process of their own."""
+MUCH: Final = 2_000
+"""Recorded rows from which on the read models are kept near by processes of their own."""
 
 
 def import_file(

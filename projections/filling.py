@@ -1,8 +1,9 @@
 """Processes of their own that apply much of the log: to the empty tables of a rebuild, or behind an import.
 
 They are only quickness. A projection's rows and its position move together, whoever moves them: where a process ends early,
-whoever waits for it goes on from the positions that it reached. They live no longer than who started them, by whom their
-standard input is held open: what a rebuild fills is dropped or swapped in by that one alone.
+whoever waits for it goes on from the positions that it reached. One is started and forks for each further share, so that
+the program is read once. They live no longer than who started them, by whom the standard input of the first is held open,
+as those of the others are by the first: what a rebuild fills is dropped or swapped in by who started it alone.
 """
 
 import gc
@@ -13,9 +14,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
-from itertools import chain
 from time import monotonic, sleep
-from typing import IO, Final
+from typing import Final
 
 import msgspec
 import structlog
@@ -33,13 +33,14 @@ BATCH: Final = 10_000
 """Events of a transaction: five times as many as in one that others wait for. About 30 MB of memory."""
 FAR: Final = 20_000
 """Events from which on processes are worth their start, which takes as long as a few thousand."""
-SHARES: Final = (
+SHARES: Final[tuple[tuple[str, ...], ...]] = (
     ("supervision", "draws", "decisions"),
     ("history", "register", "credit_changes", "complaints"),
 )
 """The projections of each process: about half of the work."""
 POLL_SECONDS: Final = 0.05
-REST_SECONDS: Final = 0.2
+REST_SECONDS: Final = 0.3
+"""How long who follows lets events gather: what comes meanwhile is applied at once, which costs less than one by one."""
 GARBAGE: Final = (500_000, 50, 1_000)
 """When a process that does nothing else looks for cycles, of which folds and rows have none."""
 
@@ -47,32 +48,31 @@ log = structlog.get_logger(__name__)
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What a process is told: where the tables are, which projections it brings there, and how far.
+    """What is told: where the tables are, which projections are brought there, by how many processes, and how far.
 
-    Without an end it follows whoever appends, as long as no other runner leads.
+    Without an end they follow whoever appends, as long as no other runner leads.
     """
 
     conninfo: str
-    names: tuple[str, ...]
+    shares: tuple[tuple[str, ...], ...]
     upto: int | None = None
 
 
 class Fillers:
     """Processes that were started and are told what to do once there is something to fill."""
 
-    def __init__(self, processes: Sequence["tuple[tuple[str, ...], subprocess.Popen[bytes]]"]) -> None:
-        self._processes = processes
+    def __init__(self, process: "subprocess.Popen[bytes]", shares: tuple[tuple[str, ...], ...]) -> None:
+        self._process = process
+        self._shares = shares
 
     def fill(self, pool: Pool, upto: int, watch: Callable[[], None]) -> None:
         """Returns when all have ended, at that position or before it. `watch` is called meanwhile, and may raise."""
-        for names, process in self._processes:
-            _tell(process.stdin, Job(str(pool.conninfo), names, upto))
-        while any(process.poll() is None for _, process in self._processes):
+        _tell(self._process, Job(str(pool.conninfo), self._shares, upto))
+        while self._process.poll() is None:
             watch()
             sleep(POLL_SECONDS)
-        for names, process in self._processes:
-            if process.returncode != 0:
-                log.warning("a process that fills read models ended early", projections=names)
+        if self._process.returncode != 0:
+            log.warning("a process that fills read models ended early")
 
 
 def usual(build: Build) -> bool:
@@ -83,24 +83,25 @@ def usual(build: Build) -> bool:
 
 @contextmanager
 def fillers(names: Sequence[str]) -> Iterator[Fillers]:
-    """A process for each share of the named projections, ended when the block is left."""
-    shares = [own for share in SHARES if (own := tuple(name for name in share if name in names))]
-    processes = [(share, _start()) for share in shares]
+    """Processes, one for each share of the named projections, ended when the block is left."""
+    process = _start()
     try:
-        yield Fillers(processes)
+        yield Fillers(
+            process, tuple(own for share in SHARES if (own := tuple(name for name in share if name in names)))
+        )
     finally:
-        for _, process in processes:
-            _end(process)
+        _end(process)
 
 
 class Follower:
-    """A process that keeps the read models near the head while another one appends."""
+    """Processes that keep the read models near the head while another one appends."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
 
     def wait(self, runner: Runner, head: int) -> None:
-        """Returns when the read models have reached a position, or nobody moves them on."""
+        """Returns when the read models have reached a position, or nobody moves them on. Nothing gathers any more."""
+        _say(self._process, b"!")
         moved, reached = monotonic(), -1
         while reached < head and self._process.poll() is None and monotonic() - moved < IDLE_SECONDS:
             sleep(POLL_SECONDS)
@@ -110,9 +111,9 @@ class Follower:
 
 @contextmanager
 def following(pool: Pool) -> Iterator[Follower]:
-    """A process that applies what is appended by this one, in large batches, until the block is left."""
+    """Processes that apply what is appended by this one, in large batches, until the block is left."""
     process = _start()
-    _tell(process.stdin, Job(str(pool.conninfo), tuple(chain.from_iterable(SHARES))))
+    _tell(process, Job(str(pool.conninfo), SHARES))
     try:
         yield Follower(process)
     finally:
@@ -133,45 +134,78 @@ def _start() -> "subprocess.Popen[bytes]":
     )
 
 
-def _tell(told: IO[bytes] | None, job: Job) -> None:
-    assert told is not None
+def _tell(process: "subprocess.Popen[bytes]", job: Job) -> None:
+    _say(process, msgspec.json.encode(job) + b"\n")
+
+
+def _say(process: "subprocess.Popen[bytes]", said: bytes) -> None:
+    assert process.stdin is not None
     try:
-        told.write(msgspec.json.encode(job) + b"\n")
-        told.flush()
+        process.stdin.write(said)
+        process.stdin.flush()
     except OSError:
-        log.warning("a process that fills read models could not be told", projections=job.names)
+        log.warning("a process that fills read models could not be told")
 
 
-def main() -> None:
+def main() -> int:
     line = sys.stdin.buffer.readline()
     if not line:
-        return
-    threading.Thread(target=_leave_with_the_other, daemon=True).start()
+        return 0
     gc.freeze()
     gc.set_threshold(*GARBAGE)
-    work(msgspec.json.decode(line, type=Job))
+    return _share_out(msgspec.json.decode(line, type=Job))
 
 
-def work(job: Job) -> None:
-    """Brings the projections of a job as far as it says."""
-    with open_pool_like(job.conninfo) as pool, closing(connect(pool)) as database:
-        recorder = PostgresRecorder(pool)
-        projections = [each for each in all_projections(Streams(recorder)) if each.name in job.names]
-        runner = Runner(pool, recorder, projections, batch=BATCH)
-        if job.upto is not None:
-            runner.bring(database, job.upto)
-        while job.upto is None:
-            runner.step()
-            # What comes meanwhile is applied at once, which costs less than one after the other.
-            sleep(REST_SECONDS)
+def _share_out(job: Job) -> int:
+    """Works on the first share here and on each other one in a process of its own. Gives the exit code: 0 where all did."""
+    names, *others = job.shares
+    heard, tell, processes = sys.stdin.fileno(), list[int](), list[int]()
+    for share in others:
+        hears, tells = os.pipe()
+        process = os.fork()
+        if process == 0:
+            # Held open here, they would never end.
+            for each in (*tell, tells):
+                os.close(each)
+            names, heard, tell, processes = share, hears, [], []
+            break
+        os.close(hears)
+        tell.append(tells)
+        processes.append(process)
+    hurry = threading.Event()
+    threading.Thread(target=_listen, args=(heard, tell, hurry), daemon=True).start()
+    work(job, names, hurry)
+    return int(any(os.waitpid(process, 0)[1] for process in processes))
 
 
-def _leave_with_the_other() -> None:
+def _listen(heard: int, tell: Sequence[int], hurry: threading.Event) -> None:
+    """Passes on that there is hurry, and leaves with who started this."""
     # Not by the buffer, whose lock would be held when this program ends first.
-    while os.read(sys.stdin.fileno(), 1):
-        pass
+    while said := os.read(heard, 1):
+        hurry.set()
+        for each in tell:
+            os.write(each, said)
     os._exit(1)
 
 
+def work(job: Job, names: Sequence[str], hurry: threading.Event) -> None:
+    """Brings some projections of a job as far as it says; what is to be followed gathers until there is `hurry`."""
+    with open_pool_like(job.conninfo) as pool, closing(connect(pool)) as database:
+        recorder = PostgresRecorder(pool)
+        projections = [each for each in all_projections(Streams(recorder)) if each.name in names]
+        runner = Runner(pool, recorder, projections, batch=BATCH)
+        if job.upto is not None:
+            runner.bring(database, job.upto)
+        else:
+            runner.follow(database, partial(_rest, hurry))
+
+
+def _rest(hurry: threading.Event) -> None:
+    if hurry.is_set():
+        sleep(POLL_SECONDS)
+    else:
+        hurry.wait(REST_SECONDS)
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -160,6 +160,20 @@ class Runner:
         while self._move(database, upto):
             pass
 
+    def follow(self, database: Database, rest: Callable[[], None]) -> None:
+        """Applies what comes, beside others that follow with other projections; it waits while a runner leads.
+
+        `rest` is called where little has come. Returns when a newer program's tables were swapped in.
+        """
+        with suppress(Overtaken):
+            while not _leads(database, beside_others=True):
+                rest()
+            self._enrol(database)
+            while True:
+                batch = self._move(database)
+                if batch is None or batch.events < (self._batch or BATCH):
+                    rest()
+
     def step(self) -> bool:
         """Applies one batch. Says whether there was one; there is none where another runner leads."""
         with closing(connect(self.pool)) as database, suppress(Overtaken):
@@ -351,9 +365,13 @@ def _heard(_: psycopg.Notify) -> None:
     """A notification has done its work when it ended the wait."""
 
 
-def _leads(database: Database) -> bool:
-    """Takes the lock for as long as the connection lasts. Says whether this is the one that has it."""
-    row = database.execute(f"SELECT pg_try_advisory_lock({_LOCK})").fetchone()
+def _leads(database: Database, *, beside_others: bool = False) -> bool:
+    """Takes the lock for as long as the connection lasts. Says whether this is the one that has it.
+
+    `beside_others`: any number may have it so, each for projections of its own, and meanwhile nobody leads.
+    """
+    how = "_shared" if beside_others else ""
+    row = database.execute(f"SELECT pg_try_advisory_lock{how}({_LOCK})".encode()).fetchone()
     return row is not None and row[0] is True
 
 

@@ -30,7 +30,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     class Watched(filling.Fillers):
         def fill(self, *asked: object) -> None:
             super().fill(*asked)  # type: ignore[arg-type]  # what it is given is given on
-            codes.extend(process.returncode for _, process in self._processes)
+            codes.append(self._process.returncode)
 
     monkeypatch.setattr(filling, "Fillers", Watched)
     monkeypatch.setattr("projections.rebuilding.FAR", 1)
@@ -47,7 +47,7 @@ def test_what_processes_fill_equals_what_serves(system: System, ended: list[int 
     system.settle()
     told: list[tuple[int, int]] = []
     made = rebuild(system.pool, all_projections, progress=lambda *done: told.append(done))
-    assert (ended, made.differing, made.swapped) == ([0, 0], (), True)
+    assert (ended, made.differing, made.swapped) == ([0], (), True)
     assert told[-1] == (system.head, system.head)
 
 
@@ -58,7 +58,7 @@ def test_what_cannot_be_applied_is_parked_by_a_process_too(
     spoil_entry(database, still.schema, still.head)
     still.runner.catch_up()
     made = rebuild(still.pool, all_projections)
-    assert ended == [0, 0]
+    assert ended == [0]
     assert (made.position, made.differing, {each.uscc for each in made.parked}) == (still.head, (), {code(2)})
 
 
@@ -68,7 +68,7 @@ def test_what_a_process_leaves_undone_is_done_by_who_waits_for_it(
     system.known(*A_ROW_IN_EVERY_TABLE)
     monkeypatch.setattr(filling, "_start", started("import sys; sys.exit(3)"))
     made = rebuild(system.pool, all_projections)
-    assert (ended, made.differing, made.position) == ([3, 3], (), system.head)
+    assert (ended, made.differing, made.position) == ([3], (), system.head)
 
 
 def test_a_rebuild_that_is_broken_off_ends_its_processes(
@@ -89,7 +89,7 @@ def test_a_rebuild_that_is_broken_off_ends_its_processes(
 
     with pytest.raises(InterruptedError):
         rebuild(system.pool, all_projections, progress=stop)
-    assert [process.poll() is not None for process in processes] == [True, True]
+    assert [process.poll() is not None for process in processes] == [True]
 
 
 def test_a_process_follows_who_appends_and_ends_with_it(still: System) -> None:
@@ -99,7 +99,7 @@ def test_a_process_follows_who_appends_and_ends_with_it(still: System) -> None:
         follower.wait(still.runner, still.head)
         assert still.runner.position() == still.head
     process = filling._start()
-    filling._tell(process.stdin, Job(str(still.pool.conninfo), ("history",)))
+    filling._tell(process, Job(str(still.pool.conninfo), filling.SHARES))
     assert process.stdin is not None
     process.stdin.close()
     assert process.wait(SECONDS) == 1
