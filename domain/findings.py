@@ -4,9 +4,10 @@ Every function is given the folds of the tags that it reads, which the function 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Final, NamedTuple
+
+import msgspec
 
 from domain import gates, live
 from domain.complaints import attribution, candidates, complaints
@@ -35,8 +36,7 @@ class Ground(NamedTuple):
     positions: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """A fact that the rules forbade: its position and legal date, and every rule that fired."""
 
     rule: str

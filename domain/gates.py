@@ -5,8 +5,9 @@ version each is asked. A function gives None where its rule does not fire, else 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from domain.complaints import days_read, substantiated_positions
 from domain.credit import is_in_days_to, signals
@@ -21,8 +22,7 @@ Positions = tuple[int, ...]
 NOT_THE_BUSINESS: Final = {BusinessForm.SELF_USE, BusinessForm.LABOUR_OUTSOURCING, BusinessForm.TECHNICAL_SERVICE}
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True):
     """Everything that the rules read for one request."""
 
     request: Request
@@ -44,8 +44,7 @@ class Case:
         return held if held and held.uscc == self.request.uscc else None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The outcome and every rule that fired, ordered by rule id."""
 
     outcome: Outcome

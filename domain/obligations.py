@@ -9,9 +9,10 @@ proportion to the penalties that fall within an entry's time on the list.
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, NamedTuple, TypeVar
+
+import msgspec
 
 from domain.events import (
     AnnualReportDemanded,
@@ -56,8 +57,7 @@ SELF: Final = "OBL-SELF"
 RENEW: Final = "OBL-RENEW"
 
 
-@dataclass(frozen=True, slots=True)
-class Obligation:
+class Obligation(msgspec.Struct, frozen=True):
     """One row at (D, P); `met_on` is the legal date of what met it, `arises_from` a position."""
 
     rule: str
@@ -77,8 +77,7 @@ class Step(NamedTuple):
     met_on: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Duty:
+class Duty(msgspec.Struct, frozen=True):
     """A row for every D, as known at one P.
 
     `steps` ascend and are at least one; before the first there is no row. `about` tells the rows of one event apart: for
@@ -131,8 +130,7 @@ def duties(
     return sorted(found, key=lambda duty: (duty.arises_from, duty.rule, duty.about))
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(msgspec.Struct, frozen=True):
     """What is known of an enterprise at P, of all dates.
 
     What comes first by (effectiveOn, position) among all dates comes first on every D on which it is visible, and nothing

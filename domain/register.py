@@ -4,9 +4,10 @@ Every function takes facts and a moment (D, P) and reads visible events only.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from typing import Literal, TypeVar, cast
+
+import msgspec
 
 from domain.events import (
     AccessChange,
@@ -76,8 +77,7 @@ def province(facts: Facts, at: Moment) -> str | None:
     return registered[-1].event.province if registered else None
 
 
-@dataclass(frozen=True, slots=True)
-class Licence:
+class Licence(msgspec.Struct, frozen=True):
     """A licence with its terms as last set; `ended_by` is the first visible ending (§8)."""
 
     granted: Fact[LicenceGranted]
@@ -118,7 +118,9 @@ def _licences(facts: Facts, at: Moment, grants: list[Fact[LicenceGranted]]) -> l
     if not grants:
         return []
     renewals = facts.visible(LicenceRenewed, at)
-    endings = in_order(fact for cls in ENDINGS for fact in facts.visible(cls, at))
+    endings = in_order([fact for cls in ENDINGS for fact in facts.visible(cls, at)])
+    if not renewals and not endings:
+        return [Licence(granted, (), ()) for granted in grants]
     return [
         Licence(
             granted,
@@ -134,8 +136,7 @@ def licences_in_force(facts: Facts, at: Moment) -> list[Licence]:
     return [held for held in licences(facts, at) if held.is_in_force(at.on)]
 
 
-@dataclass(frozen=True, slots=True)
-class Filing:
+class Filing(msgspec.Struct, frozen=True):
     """A number's filing with its visible later amendments by the same enterprise, in order."""
 
     filed: Fact[NumberFiled]
@@ -202,8 +203,7 @@ def filings(facts: Facts, at: Moment) -> list[tuple[Filing, date | None]]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(msgspec.Struct, frozen=True):
     granted: Fact[AccessGranted]
     state: AccessState
 
@@ -221,8 +221,7 @@ def accesses(facts: Facts, at: Moment) -> list[Access]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     ordered: Fact[RectificationOrdered]
     confirmed: Fact[RectificationConfirmed] | None
 
@@ -240,8 +239,7 @@ def orders(facts: Facts, at: Moment) -> list[Order]:
     return [Order(o, confirmed.get(o.event.order_id)) for o in facts.visible(RectificationOrdered, at)]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     made: Fact[ListEntryMade]
     removed: Fact[ListEntryRemoved] | None
     """The first visible removal by (effective_on, position)."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from domain.events import EVENTS, EventVoided
 from domain.recorded import Recorded
-from ledger.rows import columns
+from ledger.rows import Dates, Integers, Texts, columns
 from projections.projection import Database
 
 _AREAS: Final = {cls: cls.area.value for cls in EVENTS.values()}
@@ -19,7 +19,13 @@ class History:
         database.execute(
             "INSERT INTO history (position, uscc, area, type, effective_on)"
             " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::date[])",
-            columns([(e.position, e.uscc, _AREAS[type(e.event)], e.type, e.effective_on) for e in batch]),
+            [
+                Integers.packed([each.position for each in batch]),
+                Texts.nullable([each.uscc for each in batch]),
+                Texts.packed([_AREAS[type(each.event)] for each in batch]),
+                Texts.packed([each.type for each in batch]),
+                Dates.packed([each.effective_on for each in batch]),
+            ],
         )
         voids = [(event.event.position, event.position) for event in batch if isinstance(event.event, EventVoided)]
         if voids:

@@ -69,6 +69,7 @@ class Supervision:
         for table, types, rows in self._tables():
             if touched := moves.touching(TAG, types):
                 folds = self._streams.upto(batch, touched)
+                touched = {tag: at for tag, at in touched.items() if folds[tag].ever(types[0])}
                 table.apply(database, changes(touched, _from_folds(folds, rows)))
         if gated := list(tagged(moves.of(GATED), TAG)):
             self._write_gate_findings(database, gated, batch)
@@ -78,7 +79,10 @@ class Supervision:
     def _tables(
         self,
     ) -> Iterator[tuple[BitemporalTable, Sequence[type[Event]], Callable[[str, Facts, int], Iterable[Row]]]]:
-        """Each table that follows from an enterprise's facts alone, with the events that its rows are made from."""
+        """Each table that follows from an enterprise's facts alone, with the events that its rows are made from.
+
+        Who never had an event of the first type has no rows, and never had any.
+        """
         yield LISTINGS, (ListEntryMade, ListEntryRemoved, *NAMES), _listings
         yield EXHIBITS, (PenaltyImposed, PenaltyPublicised, PenaltyAnnulled, *NAMES), self._exhibits
         yield LIVE_ACCESSES, register.ACCESS_EVENTS, _live_accesses
