@@ -9,6 +9,7 @@ none; where the ledger refuses a fact, those before its row go in, the row is re
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import accumulate, chain
@@ -82,19 +83,34 @@ class Importer:
     def run(self, items: Iterable[Item]) -> Iterator[Tally]:
         """Imports the items and gives the tally after each batch, the same object.
 
+        A batch is recorded by a thread while the next one is read: the database and this program then work at once.
         Raises ImportStopped, and what reading the items raises.
         """
-        for batch in _batches(items):
-            rows = self._rows([item for item in batch if item.facts])
-            fresh = self._placed(rows if self._settle else self._fresh(rows))
-            self.tally.replayed += len(rows) - len(fresh)
-            wrong = [_rejected(item) for item in batch if item.refusals]
-            self.tally.passed += len(batch) - len(rows) - len(wrong)
-            wrong += self._record(fresh)
-            self.tally.rejected += len(wrong)
-            for rejected in sorted(wrong, key=lambda each: each.number):
-                self._reject(rejected)
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="recording") as thread:
+            recording: Future[None] | None = None
+            try:
+                for batch in _batches(items):
+                    rows = self._rows([item for item in batch if item.facts])
+                    if recording:
+                        recording.result()
+                        yield self.tally
+                    recording = thread.submit(self._import, batch, rows)
+            finally:
+                # Why the last batch did not go in is told before why no more could be read.
+                if recording:
+                    recording.result()
+        if recording:
             yield self.tally
+
+    def _import(self, batch: Sequence[Item], rows: list[Row]) -> None:
+        fresh = self._placed(rows if self._settle else self._fresh(rows))
+        self.tally.replayed += len(rows) - len(fresh)
+        wrong = [_rejected(item) for item in batch if item.refusals]
+        self.tally.passed += len(batch) - len(rows) - len(wrong)
+        wrong += self._record(fresh)
+        self.tally.rejected += len(wrong)
+        for rejected in sorted(wrong, key=lambda each: each.number):
+            self._reject(rejected)
 
     def _rows(self, items: Sequence[Item]) -> list[Row]:
         counts = iter(self._occurrences.counts([item.content for item in items if not item.unique]))
