@@ -51,8 +51,13 @@ class Streams:
         return head, self._brought(folds, map(read_entry, newer))
 
     def keep(self, folds: Mapping[str, Facts]) -> None:
-        """Keeps folds that were brought on elsewhere, of what the log has by now. They are not to be changed any more."""
-        self._keep(folds)
+        """Keeps folds that were brought on elsewhere, by what the log has by now. They are not to be changed any more.
+
+        Those that have grown by much are left to the next who reads them, by whom they get a snapshot.
+        """
+        with self._lock:
+            held = {tag: kept.size if (kept := self._kept.get(tag)) else 0 for tag in folds}
+        self._keep({tag: facts for tag, facts in folds.items() if facts.size - held[tag] < EVERY})
 
     def upto(self, batch: Sequence[Recorded], tags: Collection[str]) -> dict[str, Facts]:
         """The folds of tags that know every event up to the end of a batch, and maybe later ones.
