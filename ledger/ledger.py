@@ -145,9 +145,7 @@ class Ledger:
             return self.refuse(*refused)
         # To hope that nothing at all comes in between costs next to nothing, and is hoped once: others may write all the time.
         hopes = iter([self._is_still and len(commands) >= MANY])
-        return self.until_won(
-            lambda: self._weigh(commands, caller.signature, facts, refused, next(hopes, False)), once
-        )
+        return self.until_won(lambda: self._weigh(commands, caller.signature, facts, refused, next(hopes, False)), once)
 
     def decide_gate(self, caller: Caller, key: str, sent: object, as_of: object = None) -> Recording:
         """Decides a gate and records the decision as one step; the request and the date are given as they were sent."""

@@ -11,7 +11,7 @@ from domain.events import ComplaintReceived, ComplaintResolved, EventVoided
 from domain.recorded import Recorded
 from domain.vocabulary import ComplaintOutcome
 from ledger.rows import columns
-from projections.projection import Database, tagged
+from projections.projection import Database, Moves, tagged
 
 TAG: Final = "complaint:"
 
@@ -48,15 +48,16 @@ class Complaints:
 
         Complaints that came with the batch had no share before; their new one is made from the batch alone.
         """
-        found = [(tag.removeprefix(TAG), each) for tag, each in tagged(batch, TAG) if each.uscc is not None]
-        if not found:
+        moved = Moves.of_batch(batch).of((ComplaintReceived, ComplaintResolved))
+        own = [(each, uscc) for each in moved if (uscc := each.uscc) is not None]
+        if not own:
             return
-        own = [event for _, event in found]
-        voided = {e.event.position for e in own if isinstance(e.event, EventVoided)}
-        received = [_received(e, e.event, voided) for e in own if isinstance(e.event, ComplaintReceived)]
-        resolved = [_resolved(e, e.event, voided) for e in own if isinstance(e.event, ComplaintResolved)]
-        new = {row.complaint_id for row in received}
-        older = {complaint_id for complaint_id, _ in found} - new
+        voids = [each for each, _ in own if isinstance(each.event, EventVoided)]
+        voided = {each.event.position for each in voids if isinstance(each.event, EventVoided)}
+        received = [_received(e, e.event, uscc, voided) for e, uscc in own if isinstance(e.event, ComplaintReceived)]
+        resolved = [_resolved(e, e.event, voided) for e, _ in own if isinstance(e.event, ComplaintResolved)]
+        named = {tag.removeprefix(TAG) for tag, _ in tagged(voids, TAG)}.union(row.complaint_id for row in resolved)
+        older = named - {row.complaint_id for row in received}
         before = _shares(database, older)
         _insert_received(database, received)
         _insert_resolved(database, resolved)
@@ -82,8 +83,8 @@ class Resolved(NamedTuple):
     voided: bool
 
 
-def _received(each: Recorded, event: ComplaintReceived, voided: Collection[int]) -> Received:
-    return Received(event.complaint_id, each.position, each.uscc or "", each.effective_on, each.position in voided)
+def _received(each: Recorded, event: ComplaintReceived, uscc: str, voided: Collection[int]) -> Received:
+    return Received(event.complaint_id, each.position, uscc, each.effective_on, each.position in voided)
 
 
 def _resolved(each: Recorded, event: ComplaintResolved, voided: Collection[int]) -> Resolved:
@@ -91,11 +92,13 @@ def _resolved(each: Recorded, event: ComplaintResolved, voided: Collection[int])
     return Resolved(each.position, event.complaint_id, each.effective_on, substantiated, each.position in voided)
 
 
-def shares(day: Day, settled: Iterable[Settled]) -> dict[Day, Change]:
+def shares(day: Day, resolutions: Sequence[Settled]) -> dict[Day, Change]:
     """What one complaint adds to the counts: one received, and each turn of its resolution from the date it is visible."""
     changes = {day: (1, 0)}
+    if not resolutions:
+        return changes
     substantiated = False
-    for resolution in sorted(settled):
+    for resolution in sorted(resolutions):
         if resolution.substantiated is not substantiated:
             substantiated = resolution.substantiated
             at = day._replace(visible_from=max(resolution.effective_on, day.received_on))
@@ -133,12 +136,13 @@ def _shares_of(received: Iterable[Received], resolved: Iterable[Resolved]) -> Sh
     return _sum((Day(e.uscc, e.received_on, e.received_on), settled.get(e.complaint_id, ())) for e in standing)
 
 
-def _sum(complaints: Iterable[tuple[Day, Iterable[Settled]]]) -> Shares:
+def _sum(complaints: Iterable[tuple[Day, Sequence[Settled]]]) -> Shares:
     total: Shares = Counter()
     for day, resolutions in complaints:
-        for at, change in shares(day, resolutions).items():
-            for place, number in enumerate(change):
-                total[at, place] += number
+        for at, (received, substantiated) in shares(day, resolutions).items():
+            total[at, 0] += received
+            if substantiated:
+                total[at, 1] += substantiated
     return total
 
 
