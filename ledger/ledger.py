@@ -277,6 +277,7 @@ class Ledger:
 
     def until_won(self, weigh: Callable[[], Weighed], once: Once | None, lost: Refusal = LOST) -> Recording:
         """Weighs and appends until the race is won, at most TRIES times; then refuses by `lost`."""
+        lost_before = False
         for pause in _pauses():
             weighed = weigh()
             if weighed.refusals:
@@ -289,21 +290,21 @@ class Ledger:
             except AlreadyAppended as kept:
                 return self._replayed(kept, once)
             except IntegrityError:
-                self._is_still = False
+                lost_before = True
                 time.sleep(pause)
                 continue
-            self._know(weighed, appended)
+            self._know(weighed, appended, lost_before)
             entries = tuple(made.entry for made in weighed.drafts)
             return Recording(entries, appended.last, appended=appended)
         return self.refuse(lost)
 
-    def _know(self, weighed: Weighed, appended: Appended) -> None:
+    def _know(self, weighed: Weighed, appended: Appended, lost_before: bool) -> None:
         """Keeps what was weighed, so that it is not read back, where it has the positions that it was weighed under."""
         is_still = appended.first == weighed.head + 1
         if is_still:
             self.streams.keep(weighed.folds)
         if len(weighed.drafts) >= MANY:
-            self._is_still = is_still
+            self._is_still = is_still and not lost_before
 
     def earlier(self, once: Once) -> Recording | None:
         found = self.recorder.appended(once.holder, once.key)

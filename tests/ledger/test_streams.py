@@ -33,9 +33,10 @@ class Watched:
     def __init__(self, log: PostgresRecorder) -> None:
         self._log = log
         self.asked: Mapping[str, int] = {}
+        self.upto: int | None = None
 
     def read_streams(self, wanted: Mapping[str, int], upto: int | None = None) -> tuple[int, list[DCBSequencedEvent]]:
-        self.asked = dict(wanted)
+        self.asked, self.upto = dict(wanted), upto
         return self._log.read_streams(wanted, upto)
 
 
@@ -146,6 +147,46 @@ def test_only_what_is_newer_than_a_kept_fold_is_asked_of_the_log(log: PostgresRe
     assert watched.asked == dict.fromkeys(TAGS, 0)
     streams.read(TAGS)
     assert watched.asked == {TAGS[0]: 1, TAGS[1]: 2, TAGS[2]: 0}
+
+
+@pytest.mark.parametrize("kept", [0, 10**8])
+def test_the_folds_of_a_batch_are_what_folding_the_log_afresh_up_to_it_gives(log: PostgresRecorder, kept: int) -> None:
+    chance = random.Random(11)
+    for _ in range(60):
+        write(log, chance)
+    history = [opened(found.event.data) for found in log.read()]
+    streams, after = Streams(log, most=kept), 0
+    while after < len(history):
+        upto = min(len(history), after + chance.randrange(1, 9))
+        batch = history[after:upto]
+        for tags in (TAGS[:1], TAGS):
+            folds = streams.upto(batch, tags)
+            assert {tag: seen(facts) for tag, facts in folds.items()} == {
+                tag: seen(afresh(history, tag, upto)) for tag in tags
+            }
+        after = upto
+
+
+def test_of_a_batch_that_lacks_nothing_only_what_was_before_it_is_asked_of_the_log(log: PostgresRecorder) -> None:
+    chance = random.Random(12)
+    log.append([interview(chance, TAGS[0]) for _ in range(4)])
+    history = [opened(found.event.data) for found in log.read()]
+    watched = Watched(log)
+    Streams(watched).upto(history, TAGS)
+    assert watched.asked == {}
+    Streams(watched).upto(history[2:], TAGS)
+    assert (watched.asked, watched.upto) == (dict.fromkeys(TAGS, 0), 2)
+
+
+def test_what_a_batch_lacks_is_read_from_the_log(log: PostgresRecorder) -> None:
+    chance = random.Random(13)
+    log.append([interview(chance, TAGS[0]) for _ in range(5)])
+    history = [opened(found.event.data) for found in log.read()]
+    for batch in ([history[0], history[3]], history[1:2], [history[0], *history[2:]]):
+        (facts,) = Streams(log).upto(batch, TAGS[:1]).values()
+        upto = facts.position
+        assert upto >= batch[-1].position
+        assert seen(facts) == seen(afresh(history, TAGS[0], upto))
 
 
 def test_the_bound_of_memory_drops_what_was_asked_for_longest_ago(

@@ -1,22 +1,26 @@
 """Processes that fill read models: they give what one process would, and whatever becomes of them, nothing is missed."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from itertools import chain
+from time import sleep
 
 import pytest
 
 from chance import Chance
 from domain.rulebook import RULEBOOK, Rulebook
 from given import registered
+from ledger.notices import connect
 from projecting import A_ROW_IN_EVERY_TABLE
-from projections import filling
+from projections import filling, runner
 from projections.all import all_projections
 from projections.filling import Job, following, usual
 from projections.rebuilding import TABLES, rebuild
-from running import System, code
+from running import System, code, wait_until
 from tampering import spoil_entry
 
 SECONDS = 20.0
@@ -103,6 +107,35 @@ def test_a_process_follows_who_appends_and_ends_with_it(still: System) -> None:
     assert process.stdin is not None
     process.stdin.close()
     assert process.wait(SECONDS) == 1
+
+
+def test_nobody_leads_while_an_import_is_followed_and_what_is_left_undone_is_done_after_it(
+    still: System, database: str
+) -> None:
+    still.record(registered(uscc=code(1)), registered(uscc=code(2)))
+    spoil_entry(database, still.schema, still.head)
+    with following(still.pool) as follower, closing(connect(still.pool)) as other:
+        follower.wait(still.runner, still.head)
+        # Each of the processes parks what it cannot apply, in projections of its own.
+        assert {each.uscc for each in still.runner.parking.parked()} == {code(2)}
+        assert {each.projection for each in still.runner.parking.parked()} > {"history", "supervision"}
+        assert not runner._leads(other)
+        follower._process.send_signal(signal.SIGKILL)
+        # The process that was forked leaves with the first.
+        wait_until(lambda: runner._leads(other))
+        still.record(registered(uscc=code(3)))
+    assert still.runner.catch_up() == still.head
+    made = rebuild(still.pool, all_projections)
+    assert (made.differing, made.swapped) == ((), True)
+
+
+def test_an_import_waits_while_another_runner_leads(still: System) -> None:
+    still.record(registered())
+    with closing(connect(still.pool)) as other:
+        assert runner._leads(other)
+        with following(still.pool):
+            sleep(1.5)
+            assert still.runner.position() == 0
 
 
 def test_who_waits_for_a_process_that_is_gone_does_not_wait(still: System, monkeypatch: pytest.MonkeyPatch) -> None:
