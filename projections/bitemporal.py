@@ -82,7 +82,9 @@ class BitemporalTable:
             "SELECT subject, id, known_from, {} FROM {} WHERE subject = ANY(%s) AND known_to = %s"
         ).format(sql.SQL(", ").join(sql.Identifier(name) for name, _ in self._all), sql.Identifier(self.name))
         found: dict[str, dict[Row, tuple[int | None, int]]] = {}
-        for subject, row_id, known_from, *row in database.execute(statement, [Texts.packed(subjects), FOREVER]):
+        for subject, row_id, known_from, *row in database.execute(
+            statement, [Texts.packed(subjects), FOREVER], binary=True
+        ):
             found.setdefault(subject, {})[tuple(row)] = row_id, known_from
         return found
 

@@ -1,7 +1,6 @@
 """Changes of credit timelines: one an enterprise and position whose event changes it (§4)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
 from typing import Final
 
 import msgspec
@@ -20,6 +19,7 @@ from projections.register import TAG, Timelines
 Timeline = tuple[Span, ...]
 UNKNOWN: Final[Timeline] = (Span(None, CreditStatus.UNKNOWN),)
 """The timeline of a code that nothing is known of."""
+_DECODER: Final = msgspec.json.Decoder(Timeline)
 
 
 class CreditChanges:
@@ -63,6 +63,7 @@ def _latest(database: Database, usccs: Sequence[str]) -> dict[str, Timeline]:
         "  SELECT timeline FROM credit_changes c WHERE c.uscc = asked.uscc ORDER BY c.position DESC LIMIT 1"
         ") AS latest",
         [Texts.packed(usccs)],
+        binary=True,
     )
     return {uscc: loaded(timeline) for uscc, timeline in rows}
 
@@ -72,7 +73,4 @@ def dumped(timeline: Timeline) -> str:
 
 
 def loaded(text: str) -> Timeline:
-    return tuple(
-        Span(begins, status)
-        for begins, status in msgspec.json.decode(text, type=list[tuple[date | None, CreditStatus]])
-    )
+    return _DECODER.decode(text)

@@ -84,7 +84,7 @@ class Register:
 def bring(database: Database, table: Table, wanted: Mapping[str, list[Row]]) -> None:
     """Replaces the rows of those enterprises alone whose rows differ from the wanted ones."""
     present: dict[str, list[Row]] = {uscc: [] for uscc in wanted}
-    for row in database.execute(table.select.encode(), [Texts.packed(wanted)]):
+    for row in database.execute(table.select.encode(), [Texts.packed(wanted)], binary=True):
         present[row[0]].append(row)
     changed = [uscc for uscc, rows in wanted.items() if rows != present[uscc]]
     if not changed:
