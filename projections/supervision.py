@@ -84,7 +84,7 @@ class Supervision:
         Who never had an event of the first type has no rows, and never had any.
         """
         yield LISTINGS, (ListEntryMade, ListEntryRemoved, *NAMES), _listings
-        yield EXHIBITS, (PenaltyImposed, PenaltyPublicised, PenaltyAnnulled, *NAMES), self._exhibits
+        yield EXHIBITS, (PenaltyPublicised, PenaltyImposed, PenaltyAnnulled, *NAMES), self._exhibits
         yield LIVE_ACCESSES, register.ACCESS_EVENTS, _live_accesses
 
     def _write_duties(
