@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from domain.events import RECORDABLE, Event, FiredRule, NumberFilingAmended, PenaltyImposed
-from domain.facts import Facts
+from domain.facts import Facts, fact_of
 from domain.identifiers import DAYS_AHEAD, Malformed, instant_text, legal_date, legal_date_of
 from domain.recorded import Recorded
 from domain.shape import Flaw, fields_sent, optional_flag
@@ -182,9 +182,10 @@ class Known:
     def evolve(self, recorded: Recorded) -> None:
         self._added += 1
         self.events[recorded.position] = recorded
+        fact = fact_of(recorded)
         for tag in recorded.tags:
             if tag in self.streams:
                 if tag not in self._fresh:
                     self.streams[tag] = self.streams[tag].copy()
                     self._fresh.add(tag)
-                self.streams[tag].evolve(recorded)
+                self.streams[tag].evolve(recorded, fact)

@@ -81,13 +81,13 @@ class Facts:
         """How many events it holds."""
         return len(self._types)
 
-    def evolve(self, recorded: Recorded) -> None:
-        """Folds the next event of the tag. Events come in position order, each once."""
+    def evolve(self, recorded: Recorded, fact: Fact[Event] | None = None) -> None:
+        """Folds the next event of the tag. Events come in position order, each once; `fact` is `fact_of` it, if it is at hand."""
         self.position = recorded.position
         event = recorded.event
         if isinstance(event, EventVoided):
             self._void(event.position, recorded.position)
-        self.add(Fact(recorded.effective_on, recorded.position, event, recorded.uscc, recorded.historical))
+        self.add(fact or fact_of(recorded))
 
     def add(self, fact: Fact[Event]) -> None:
         facts = self._list_of(type(fact.event))
@@ -165,6 +165,11 @@ class Facts:
             return None
         facts, place = self._place(position)
         return facts[place]
+
+
+def fact_of(recorded: Recorded) -> Fact[Event]:
+    """The event as the rules see it."""
+    return Fact(recorded.effective_on, recorded.position, recorded.event, recorded.uscc, recorded.historical)
 
 
 def fold(history: Iterable[Recorded]) -> Facts:

@@ -197,6 +197,8 @@ def work(job: Job, names: Sequence[str], hurry: threading.Event) -> None:
         if job.upto is not None:
             runner.bring(database, job.upto)
         else:
+            # Rows and position are lost together or not at all, and made again then; what an append waits for flushes them, too.
+            database.execute("SET synchronous_commit = off")
             runner.follow(database, partial(_rest, hurry))
 
 
