@@ -94,6 +94,8 @@ def import_readably(
             show(importer.tally, ", the read models follow")
             if follower:
                 follower.wait(system.runner, system.ledger.recorder.head())
+            # Where one of the processes ended early, the other holds the lead that is taken now.
+            stack.close()
             catch_up(system)
 
 

@@ -1,5 +1,6 @@
 """Processes that fill read models: they give what one process would, and whatever becomes of them, nothing is missed."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from time import sleep
 
 import pytest
@@ -127,6 +129,22 @@ def test_nobody_leads_while_an_import_is_followed_and_what_is_left_undone_is_don
     assert still.runner.catch_up() == still.head
     made = rebuild(still.pool, all_projections)
     assert (made.differing, made.swapped) == ((), True)
+
+
+def test_what_a_forked_process_left_undone_is_done_when_the_other_has_ended(
+    still: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still.record(registered(uscc=code(1)))
+    with following(still.pool) as follower:
+        follower.wait(still.runner, still.head)
+        first = follower._process.pid
+        (forked,) = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        os.kill(int(forked), signal.SIGKILL)
+        monkeypatch.setattr(filling, "IDLE_SECONDS", 0.5)
+        still.record(registered(uscc=code(2)))
+        follower.wait(still.runner, still.head)
+        assert still.runner.position() < still.head
+    assert still.runner.catch_up() == still.head
 
 
 def test_an_import_waits_while_another_runner_leads(still: System) -> None:
