@@ -2,9 +2,9 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from caseledger.formats import FORMATS, format_of
 from caseledger.importing import Importer, Rejected
