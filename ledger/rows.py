@@ -200,9 +200,11 @@ class Questions:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def _rows(self, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    def _rows(
+        self, statement: str, parameters: dict[str, Any], *, prepare: bool | None = None
+    ) -> list[tuple[Any, ...]]:
         with self._pool.connection() as database:
-            return database.execute(statement.encode(), parameters, binary=True).fetchall()
+            return database.execute(statement.encode(), parameters, binary=True, prepare=prepare).fetchall()
 
     def _count(self, statement: str, parameters: dict[str, Any]) -> int:
         count: int = self._rows(statement, parameters)[0][0]

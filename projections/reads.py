@@ -1,5 +1,6 @@
 """Questions to the read models. Each is a bounded number of statements, for one enterprise as for a page of them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -143,11 +144,15 @@ class Reads(Questions):
 
     def search(self, asked: Search, limit: int, after: str) -> list[str]:
         """The codes of the enterprises found, ascending, at most `limit` of them after a code."""
-        rows = self._rows(_search(asked, _PAGE_OF_FOUND), {**_searched(asked), "limit": limit, "after": after})
-        return [row[0] for row in rows]
+        return [uscc for (uscc,) in self._found(asked, _PAGE_OF_FOUND, limit=limit, after=after)]
 
     def search_count(self, asked: Search) -> int:
-        return self._count(_search(asked, _COUNT_OF_FOUND), _searched(asked))
+        count: int = self._found(asked, _COUNT_OF_FOUND)[0][0]
+        return count
+
+    def _found(self, asked: Search, shown: str, **page: Any) -> list[tuple[Any, ...]]:
+        # Planned for each text anew: which index finds it soonest depends on it.
+        return self._rows(_search(asked, shown), {**_searched(asked), **page}, prepare=False)
 
     def decisions(self, asked: DecisionFilter, limit: int, before: int | None) -> list[Known]:
         """Decisions newest first, at most `limit` of them before a position."""
@@ -211,22 +216,33 @@ def _slice(asked: Slice) -> dict[str, Any]:
 
 def _searched(asked: Search) -> dict[str, Any]:
     text = (asked.text or "").strip()
+    code = _code(text)
     return {
         "today": asked.today,
         "province": asked.province,
         "status": asked.status,
         "text": folded(text),
-        "code": "".join(text.upper().split()),
+        "code": code,
+        "parts": [code[begin : begin + _CODE_PART] for begin in range(len(code) - _CODE_PART + 1)],
+        "letters": len(code),
         "grams": grams(text),
         "number": text if text.isascii() and text.isdigit() else None,
     }
 
 
 def _search(asked: Search, shown: str) -> str:
-    if not (asked.text or "").strip():
+    text = (asked.text or "").strip()
+    if not text:
         return shown.format(found="")
+    # Both find the same: a name or a code that holds all of a text has its grams as well.
+    found = _FOUND_BY_CODE_PART if _MAY_BE_OF_A_CODE.fullmatch(_code(text)) and text.isascii() else _FOUND_BY_GRAMS
     by_number = _FOUND_BY_NUMBER if asked.by_number else ""
-    return shown.format(found=f"AND r.uscc IN ({_FOUND_BY_NAME} {by_number})")
+    return shown.format(found=f"AND r.uscc IN ({found} {by_number})")
+
+
+def _code(text: str) -> str:
+    """What of a code a text would be."""
+    return "".join(text.upper().split())
 
 
 _WHERE_SLICE: Final = """
@@ -319,11 +335,26 @@ WHERE uscc = ANY (%(usccs)s::text[]) AND received_on >= %(begins)s AND received_
 GROUP BY uscc, received_on HAVING sum(received) > 0 ORDER BY received_on
 """
 
-_FOUND_BY_NAME: Final = """
+_CODE_PART: Final = 5
+_MAY_BE_OF_A_CODE: Final = re.compile(f"[0-9A-Z]{{{_CODE_PART},}}")
+
+_FOUND_BY_GRAMS: Final = """
 SELECT named.uscc FROM register named
 WHERE named.grams @> %(grams)s::text[] AND named.valid_from <= %(today)s AND named.valid_to > %(today)s
   AND (position(%(text)s::text in named.folded) > 0 OR position(%(code)s::text in named.uscc) > 0)
 """
+
+# The expressions are those of the indexes register_code_parts and register_letters.
+_FOUND_BY_CODE_PART: Final = """
+SELECT coded.uscc FROM register coded
+WHERE ARRAY[{parts}] @> %(parts)s::text[] AND coded.valid_from <= %(today)s AND coded.valid_to > %(today)s
+  AND position(%(code)s::text in coded.uscc) > 0
+UNION ALL
+SELECT named.uscc FROM register named
+WHERE length(regexp_replace(named.folded COLLATE "C", '[^0-9a-z]', '', 'g')) >= %(letters)s
+  AND named.grams @> %(grams)s::text[] AND named.valid_from <= %(today)s AND named.valid_to > %(today)s
+  AND position(%(text)s::text in named.folded) > 0
+""".replace("{parts}", ", ".join(f"substr(coded.uscc, {begin}, {_CODE_PART})" for begin in range(1, 15)))
 
 _FOUND_BY_NUMBER: Final = """
 UNION ALL

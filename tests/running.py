@@ -93,7 +93,15 @@ READ_MODELS: Final = tuple(
     file.stem
     for migration in PROJECTION_MIGRATIONS
     for file in migration.files
-    if file.stem not in ("projections", "parked", "projections_stopped", "projections_version")
+    if file.stem
+    not in (
+        "projections",
+        "parked",
+        "projections_stopped",
+        "projections_version",
+        "register_code_parts",
+        "register_letters",
+    )
 )
 _ROWS: Final = "SELECT to_jsonb(row) - 'id' FROM {} AS row"
 
