@@ -223,7 +223,7 @@ def _searched(asked: Search) -> dict[str, Any]:
         "status": asked.status,
         "text": folded(text),
         "code": code,
-        "parts": [code[begin : begin + _CODE_PART] for begin in range(len(code) - _CODE_PART + 1)],
+        "parts": _code_parts(code),
         "letters": len(code),
         "grams": grams(text),
         "number": text if text.isascii() and text.isdigit() else None,
@@ -243,6 +243,12 @@ def _search(asked: Search, shown: str) -> str:
 def _code(text: str) -> str:
     """What of a code a text would be."""
     return "".join(text.upper().split())
+
+
+def _code_parts(code: str) -> list[str]:
+    """Parts beside each other that make up all of it: those that overlap would be looked up for next to nothing."""
+    last = max(len(code) - _CODE_PART, 0)
+    return [code[begin : begin + _CODE_PART] for begin in (*range(0, last, _CODE_PART), last)]
 
 
 _WHERE_SLICE: Final = """
