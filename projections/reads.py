@@ -246,9 +246,8 @@ def _code(text: str) -> str:
 
 
 def _code_parts(code: str) -> list[str]:
-    """Parts beside each other that make up all of it: those that overlap would be looked up for next to nothing."""
-    last = max(len(code) - _CODE_PART, 0)
-    return [code[begin : begin + _CODE_PART] for begin in (*range(0, last, _CODE_PART), last)]
+    """The last two parts of it: the end is what tells enterprises apart. Parts that all share would cost what they hold."""
+    return [code[-_CODE_PART - 1 : -1], code[-_CODE_PART:]] if len(code) > _CODE_PART else [code]
 
 
 _WHERE_SLICE: Final = """
