@@ -7,7 +7,7 @@ looked up at once.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby, repeat
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ledger.merkle import (
+    HASH_SIZE,
     Frontier,
     MissingNode,
     Node,
@@ -26,6 +27,7 @@ from ledger.merkle import (
     inclusion_proof,
     latest_proofs,
     leaf_hash,
+    node_hash,
 )
 from ledger.migrations import Database, Pool
 from ledger.notes import Checkpoint, Note, Signer, Verifier
@@ -33,6 +35,9 @@ from ledger.rows import Bytes, Integers
 
 RUN: Final = 32
 """Neighbouring nodes that are kept as one row: 1 KiB, so that the database neither compresses nor moves it elsewhere."""
+LOW: Final = 5
+"""Levels below it are made from the leaves where a proof needs them. A node of each is on a page of its own, while the leaves
+under all of them lie together, whether one append completed them or many did."""
 AT_A_TIME: Final = 5_000
 """Entries that are taken in together where a tree is made for a ledger that has none."""
 
@@ -179,6 +184,34 @@ def look_up(database: Database, nodes: Sequence[Node]) -> Mapping[Node, bytes]:
     return {(level, index): hash_ for level, index, hash_ in rows}
 
 
+def _look_up_paths(database: Database, nodes: Iterable[Node]) -> Mapping[Node, bytes]:
+    """The hashes of nodes on the paths of some leaves to the root, from few pages. Raises MissingNode for a leaf."""
+    wanted = sorted(nodes)
+    upper = [node for node in wanted if node[0] >= LOW]
+    blocks = {index << level >> LOW << LOW for level, index in wanted if level < LOW}
+    parameters = [[level for level, _ in upper], [index for _, index in upper], sorted(blocks)]
+    known = {
+        (level, first + place // HASH_SIZE): hashes[place : place + HASH_SIZE]
+        for level, first, hashes in database.execute(_PATHS, parameters)
+        for place in range(0, len(hashes), HASH_SIZE)
+    }
+    for node in wanted:
+        if node[0] < LOW:
+            _complete(node, known)
+    return known
+
+
+def _complete(node: Node, known: dict[Node, bytes]) -> bytes:
+    """The hash of a node, made from the leaves under it."""
+    if node not in known:
+        level, index = node
+        if level == 0:
+            raise MissingNode(node)
+        below = [_complete((level - 1, child), known) for child in (2 * index, 2 * index + 1)]
+        known[node] = node_hash(*below)
+    return known[node]
+
+
 @dataclass(frozen=True, slots=True)
 class Signed:
     """A checkpoint as it was signed, and cosigned since: `note` is the C2SP signed note, `root` 32 bytes."""
@@ -279,7 +312,7 @@ class Proofs:
                 return []
             entries = database.execute(_ENTRIES_AT, [list(positions), signed.size]).fetchall()
             wanted = {node for position, _ in entries for node in inclusion_nodes(position - 1, signed.size)}
-            known = look_up(database, sorted(wanted))
+            known = _look_up_paths(database, wanted)
         return [
             Receipt(position, entry, tuple(inclusion_proof(position - 1, signed.size, lambda _: known)), signed)
             for position, entry in entries
@@ -293,7 +326,7 @@ class Proofs:
         with self._pool.connection() as database:
             rows = database.execute(_FIRST_SIGNED, [list(positions)]).fetchall()
             wanted = {node for position, _, size, *_ in rows for node in inclusion_nodes(position - 1, size)}
-            known = look_up(database, sorted(wanted))
+            known = _look_up_paths(database, wanted)
         return [
             Receipt(position, entry, tuple(inclusion_proof(position - 1, size, lambda _: known)), Signed(size, *signed))
             for position, entry, size, *signed in rows
@@ -337,15 +370,36 @@ SELECT min(run.until) + 1
 FROM (SELECT 0 AS until UNION ALL SELECT first + length(hashes) / 32 FROM node_runs WHERE level = 0) AS run
 WHERE NOT EXISTS (SELECT FROM node_runs WHERE level = 0 AND first = run.until)
 """
+# A run is the last one that begins at the node or before it; what node_runs_upper has is not looked for in the table.
+# Arrays are selected, so that the planner does not see how long they are: else it would plan for each proof anew.
 _NODES: Final = """
 SELECT asked.level, asked.index, substring(run.hashes FROM (asked.index - run.first)::int * 32 + 1 FOR 32)
-FROM unnest(%s::smallint[], %s::bigint[]) AS asked (level, index)
+FROM unnest((SELECT %s::smallint[]), (SELECT %s::bigint[])) AS asked (level, index)
 CROSS JOIN LATERAL (
-    SELECT * FROM node_runs AS run WHERE run.level = asked.level AND run.first <= asked.index
-    ORDER BY run.first DESC LIMIT 1
+    (SELECT first, hashes FROM node_runs AS low
+     WHERE asked.level < 8 AND low.level = asked.level AND low.first <= asked.index ORDER BY first DESC LIMIT 1)
+    UNION ALL
+    (SELECT first, hashes FROM node_runs AS upper
+     WHERE asked.level >= 8 AND upper.level >= 8 AND upper.level = asked.level AND upper.first <= asked.index
+     ORDER BY first DESC LIMIT 1)
 ) AS run
 WHERE (asked.index - run.first) * 32 < length(run.hashes)
 """
+_PATHS: Final = (
+    """
+{nodes}
+UNION ALL
+SELECT 0, run.first, run.hashes FROM unnest((SELECT %s::bigint[])) AS block (first)
+CROSS JOIN LATERAL (
+    SELECT first, hashes FROM node_runs
+    WHERE level = 0 AND first > block.first - {run} AND first < block.first + {block} LIMIT {run} + {block}
+) AS run
+""".replace("{nodes}", _NODES)
+    .replace("{run}", str(RUN))
+    .replace("{block}", str(1 << LOW))
+    .encode()
+)
+"""Nodes, each by itself, and the runs of leaves that reach into some blocks of leaves."""
 _ENTRIES_AT: Final = """
 SELECT position, data FROM events WHERE position = ANY(%s::bigint[]) AND position <= %s ORDER BY position
 """

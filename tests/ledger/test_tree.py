@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from itertools import combinations_with_replacement
 from typing import Any
@@ -15,11 +16,11 @@ from psycopg import errors
 
 from appends import NOW, bare, event, once, outcome, queued, stored, unless
 from ledger.appends import Append, Appended
-from ledger.merkle import Frontier, verify_consistency, verify_inclusion
+from ledger.merkle import Frontier, inclusion_proof, verify_consistency, verify_inclusion
 from ledger.migrations import Database, Pool, open_pool
 from ledger.notes import open_checkpoint
 from ledger.recorder import PostgresRecorder
-from ledger.tree import LedgerTree, Proofs
+from ledger.tree import LedgerTree, Proofs, look_up
 from naive.tree import path_of
 from running import wait_until
 from signed_tree import SIGNER, check, leaves_of, recorder_of, sizes
@@ -318,6 +319,40 @@ def test_receipt_and_checkpoint_are_looked_up_in_their_indexes(database: str, sc
             proofs.receipts([1, 7, 2_999], 3_000)
             proofs.consistency(5, 2_999)
         assert full_scans(single) == before
+
+
+def test_receipts_are_the_proofs_that_the_kept_nodes_give(pool: Pool, proofs: Proofs) -> None:
+    chance, recorder = random.Random(5), recorder_of(pool)
+    for size in (1, 1, 2, 31, 1, 32, 33, 700, *(chance.randint(1, 6) for _ in range(60)), 1_500, 1):
+        recorder.append([event() for _ in range(size)])
+    head = recorder.head()
+    for under in (None, 1, 4, 35, 101):
+        last = under or head
+        received = proofs.receipts(range(1, last + 1), under)
+        assert [receipt.position for receipt in received] == list(range(1, last + 1))
+        for receipt in chance.sample(received, min(300, last)):
+            with pool.connection() as database:
+                index, kept = receipt.position - 1, partial(look_up, database)
+                assert receipt.proof == tuple(inclusion_proof(index, last, kept))
+            assert proofs.receipts([receipt.position], under) == [receipt]
+
+
+def test_upper_nodes_are_found_beside_each_other(database: str, schema: str) -> None:
+    with open_pool(database, schema, max_size=1) as single:
+        recorder_of(single).append([event() for _ in range(3_000)])
+        before = upper_scans(single)
+        Proofs(single).receipts([1_700])
+        assert upper_scans(single) > before
+
+
+def upper_scans(single: Pool) -> int:
+    """How often the index of the upper nodes was used by the pool's one connection."""
+    with single.connection() as conn:
+        conn.execute("SELECT pg_stat_force_next_flush()")
+        asked = "SELECT idx_scan FROM pg_stat_user_indexes WHERE schemaname = current_schema() AND indexrelname = %s"
+        row = conn.execute(asked, ["node_runs_upper"]).fetchone()
+        assert row
+        return int(row[0])
 
 
 def full_scans(single: Pool) -> object:
