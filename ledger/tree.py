@@ -401,7 +401,7 @@ CROSS JOIN LATERAL (
 )
 """Nodes, each by itself, and the runs of leaves that reach into some blocks of leaves."""
 _ENTRIES_AT: Final = """
-SELECT position, data FROM events WHERE position = ANY(%s::bigint[]) AND position <= %s ORDER BY position
+SELECT position, data FROM events WHERE position = ANY((SELECT %s::bigint[])::bigint[]) AND position <= %s ORDER BY position
 """
 _FIRST_SIGNED: Final = """
 SELECT events.position, events.data, signed.size, signed.root, signed.note, signed.signed_at
