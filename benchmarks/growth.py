@@ -76,8 +76,9 @@ class Country:
         return median(taken)
 
     def read_through(self) -> None:
-        """Reads the ledger's files, so that what fits of them is in memory."""
-        for path in progress(f"{self.events:,} events read", sorted((self.home / "postgres" / "base").glob("*/*"))):
+        """Reads the ledger's files, so that what fits of them is in memory; those that were made first last."""
+        files = sorted((self.home / "postgres" / "base").glob("*/*"), reverse=True)
+        for path in progress(f"{self.events:,} events read", files):
             with suppress(FileNotFoundError), path.open("rb", buffering=0) as file:
                 while file.read(READ_BYTES):
                     pass
