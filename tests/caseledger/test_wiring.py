@@ -47,7 +47,7 @@ def test_everything_is_done_as_the_runtime_role_in_the_schema(settings: Settings
 
 
 def test_migrations_have_names_of_their_own() -> None:
-    assert len({migration.name for migration in MIGRATIONS}) == len(MIGRATIONS) == 18
+    assert len({migration.name for migration in MIGRATIONS}) == len(MIGRATIONS) == 20
 
 
 def test_the_first_start_makes_the_signing_key_for_its_owner_alone_and_later_ones_keep_it(settings: Settings) -> None:
