@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
+from domain.identifiers import CODE_CHARACTERS, CODE_VALUES, check_character
 from domain.recorded import Recorded
 from ledger.entry import opened
 from ledger.rows import Questions
@@ -223,6 +224,7 @@ def _searched(asked: Search) -> dict[str, Any]:
         "status": asked.status,
         "text": folded(text),
         "code": code,
+        "codes": _whole_codes(code),
         "parts": _code_parts(code),
         "letters": len(code),
         "grams": grams(text),
@@ -234,8 +236,10 @@ def _search(asked: Search, shown: str) -> str:
     text = (asked.text or "").strip()
     if not text:
         return shown.format(found="")
-    # Both find the same: a name or a code that holds all of a text has its grams as well.
-    found = _FOUND_BY_CODE_PART if _MAY_BE_OF_A_CODE.fullmatch(_code(text)) and text.isascii() else _FOUND_BY_GRAMS
+    # All find the same: a name or a code that holds all of a text has its grams as well.
+    found = _FOUND_BY_GRAMS
+    if _MAY_BE_OF_A_CODE.fullmatch(code := _code(text)) and text.isascii():
+        found = _FOUND_BY_CODE_PART if len(code) < _NEARLY_WHOLE else _FOUND_BY_WHOLE_CODE
     by_number = _FOUND_BY_NUMBER if asked.by_number else ""
     return shown.format(found=f"AND r.uscc IN ({found} {by_number})")
 
@@ -243,6 +247,16 @@ def _search(asked: Search, shown: str) -> str:
 def _code(text: str) -> str:
     """What of a code a text would be."""
     return "".join(text.upper().split())
+
+
+def _whole_codes(code: str) -> list[str]:
+    """The codes, correct in their check character as all that are recorded, that hold a text of 17 characters or more."""
+    if len(code) != _NEARLY_WHOLE:
+        return [code]
+    if not CODE_VALUES.keys() >= set(code):
+        return []
+    before = [first + code for first in CODE_CHARACTERS if check_character(first + code) == code[-1]]
+    return [code + check_character(code), *before]
 
 
 def _code_parts(code: str) -> list[str]:
@@ -341,6 +355,8 @@ GROUP BY uscc, received_on HAVING sum(received) > 0 ORDER BY received_on
 """
 
 _CODE_PART: Final = 5
+_NEARLY_WHOLE: Final = 17
+"""Characters of a text that is a code but for its first character or its last, or that is longer: few codes can hold it."""
 _MAY_BE_OF_A_CODE: Final = re.compile(f"[0-9A-Z]{{{_CODE_PART},}}")
 
 _FOUND_BY_GRAMS: Final = """
@@ -350,16 +366,21 @@ WHERE named.grams @> %(grams)s::text[] AND named.valid_from <= %(today)s AND nam
 """
 
 # The expressions are those of the indexes register_code_parts and register_letters.
-_FOUND_BY_CODE_PART: Final = """
+_FOUND_BY_CODE: Final = """
 SELECT coded.uscc FROM register coded
-WHERE ARRAY[{parts}] @> %(parts)s::text[] AND coded.valid_from <= %(today)s AND coded.valid_to > %(today)s
-  AND position(%(code)s::text in coded.uscc) > 0
+WHERE {which} AND coded.valid_from <= %(today)s AND coded.valid_to > %(today)s
 UNION ALL
 SELECT named.uscc FROM register named
 WHERE length(regexp_replace(named.folded COLLATE "C", '[^0-9a-z]', '', 'g')) >= %(letters)s
   AND named.grams @> %(grams)s::text[] AND named.valid_from <= %(today)s AND named.valid_to > %(today)s
   AND position(%(text)s::text in named.folded) > 0
-""".replace("{parts}", ", ".join(f"substr(coded.uscc, {begin}, {_CODE_PART})" for begin in range(1, 15)))
+"""
+_FOUND_BY_WHOLE_CODE: Final = _FOUND_BY_CODE.replace("{which}", "coded.uscc = ANY(%(codes)s::text[])")
+_FOUND_BY_CODE_PART: Final = _FOUND_BY_CODE.replace(
+    "{which}",
+    f"ARRAY[{', '.join(f'substr(coded.uscc, {begin}, {_CODE_PART})' for begin in range(1, 15))}] @> %(parts)s::text[]"
+    " AND position(%(code)s::text in coded.uscc) > 0",
+)
 
 _FOUND_BY_NUMBER: Final = """
 UNION ALL

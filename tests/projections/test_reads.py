@@ -58,8 +58,9 @@ def drawn(chance: Random) -> str:
 
 def test_a_search_finds_what_looking_at_all_of_them_would(reads: Reads) -> None:
     chance, lengths = Random(7), set()
-    for _ in range(400):
-        text, by_number = drawn(chance), chance.random() < 0.5
+    nearly = [part for uscc in ENTERPRISES for part in (uscc, uscc[:17], uscc[1:], f" {uscc[:17].lower()}", f"{uscc}0")]
+    for text in [*nearly, *(drawn(chance) for _ in range(400))]:
+        by_number = chance.random() < 0.5
         if not text.strip():
             continue
         expected, asked = plainly(text, by_number), Search(TODAY, text, by_number=by_number)
@@ -97,7 +98,8 @@ class Planned(Reads):
 @pytest.mark.parametrize(
     ("text", "indexes"),
     [
-        (code(1), {"register_code_parts", "register_letters"}),
+        (code(1), {"register_pkey on register coded", "register_letters"}),
+        (code(1)[:17], {"register_pkey on register coded", "register_letters"}),
         (code(123_456_789)[9:], {"register_code_parts", "register_letters"}),
         ("云呼科技", {"register_grams"}),
     ],
