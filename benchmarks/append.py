@@ -106,9 +106,14 @@ def _library(system: System) -> Iterator[Append]:
         yield recorder.append
 
 
+def _lots(clients: int, total: int) -> list[list[list[DCBEvent]]]:
+    """What each of so many clients appends, one after the other: a single event at a time."""
+    return [[measured_events(1) for _ in range(max(1, total // clients))] for _ in range(clients)]
+
+
 def _by_clients(append: Append, clients: int, total: int) -> float:
     """Single events by so many clients at once, each waiting for one answer before it sends the next."""
-    lots = [[measured_events(1) for _ in range(max(1, total // clients))] for _ in range(clients)]
+    lots = _lots(clients, total)
     begin = threading.Barrier(clients + 1)
     answers: list[list[int | list[Receipt]]] = []
 
@@ -133,7 +138,8 @@ def _by_clients(append: Append, clients: int, total: int) -> float:
 
 def _by_one_thread(recorder: PostgresRecorder, clients: int, total: int) -> float:
     """Single events of so many clients whom one thread serves: of each one append is under way at any time."""
-    lots = [iter([measured_events(1) for _ in range(max(1, total // clients))]) for _ in range(clients)]
+    lots = _lots(clients, total)
+    left = [iter(lot) for lot in lots]
     answers: list[list[Receipt]] = []
 
     def begun(lot: Iterator[list[DCBEvent]]) -> Pending | None:
@@ -141,14 +147,14 @@ def _by_one_thread(recorder: PostgresRecorder, clients: int, total: int) -> floa
         return recorder.submit(appends.Append(events, unless_tagged(events))) if events else None
 
     began = perf_counter()
-    under_way = [begun(lot) for lot in lots]
+    under_way = [begun(lot) for lot in left]
     while any(under_way):
         for client, pending in enumerate(under_way):
             if pending:
                 answers.append(pending.result().receipts())
-                under_way[client] = begun(lots[client])
+                under_way[client] = begun(left[client])
     taken = perf_counter() - began
-    assert len(answers) == clients * max(1, total // clients), "an append has no answer"
+    assert len(answers) == sum(map(len, lots)), "an append has no answer"
     for answer in answers[-clients:]:
         _check(answer, 1)
     return len(answers) / taken

@@ -68,7 +68,7 @@ def command(name: str, sent: object, now: datetime) -> tuple[Command | None, lis
     values, flaws = fields_sent(cls, sent, BESIDES_GATED if cls.gated else BESIDES)
     historical, today = False, legal_date_of(now)
     effective_on = today
-    if type(sent) is dict or isinstance(sent, Mapping):
+    if isinstance(sent, Mapping):
         historical = optional_flag(sent, "historical", flaws) if cls.gated else False
         effective_on = _effective_on(sent.get("effectiveOn"), today, flaws)
         flaws += _contradictions(cls, sent, values, historical, now)

@@ -107,7 +107,7 @@ def fields_sent(
     cls: type[msgspec.Struct], sent: object, besides: Sequence[str] = ()
 ) -> tuple[dict[str, Any], list[Flaw]]:
     """What was sent of each field, None where it is malformed, and every flaw. `besides`: names the caller reads itself."""
-    if type(sent) is not dict and not isinstance(sent, Mapping):
+    if not isinstance(sent, Mapping):
         return {}, [Flaw("", Text(f"应为对象，收到 {shown(sent)}", f"This is an object; got {shown(sent)}"))]
     flaws = _unknown(cls, sent, besides)
     values: dict[str, Any] = {}

@@ -5,11 +5,9 @@ an entry that has no place and time yet; it gets both under the head lock, where
 stored form has changed since its first has its `version` in the entry too; without it, it is 1.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
-from operator import attrgetter
 from secrets import token_hex
 from typing import Any, Final
 
@@ -62,22 +60,20 @@ def canonical(value: Any) -> bytes:
 
 def data_of(stated: msgspec.Struct) -> dict[str, Any]:
     """The fields of an event or a request by their contract names, without those that were not given."""
-    return {name: value for name, value in msgspec.to_builtins(stated).items() if value is not None}
+    made: dict[str, Any] = msgspec.to_builtins(_given(stated))
+    return made
 
 
-def _given(event: Event) -> dict[str, Any]:
-    """What `data_of` gives, with the values as the event has them: an import makes many."""
-    names, values = _fields(type(event))
-    return {name: value for name, value in zip(names, values(event), strict=True) if value is not None}
+def _given(stated: msgspec.Struct) -> dict[str, Any]:
+    """The same with the values as the struct has them: to encode them, an import needs no copies."""
+    names = _names(type(stated))
+    return {sent_as: value for name, sent_as in names if (value := getattr(stated, name)) is not None}
 
 
 @cache
-def _fields(cls: type[Event]) -> tuple[tuple[str, ...], Callable[[Event], tuple[Any, ...]]]:
-    """The contract names of the fields of an event, and what gives their values."""
-    fields = msgspec.structs.fields(cls)
-    names = [field.name for field in fields]
-    values = attrgetter(*names) if len(names) > 1 else lambda event: tuple(getattr(event, name) for name in names)
-    return tuple(field.encode_name for field in fields), values
+def _names(cls: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
+    """The fields of a class by their own names and by those of the contract."""
+    return tuple((field.name, field.encode_name) for field in msgspec.structs.fields(cls))
 
 
 def new_id() -> str:

@@ -106,7 +106,7 @@ _MAP = (
     "map_notes",
     "map_notes_append_only",
 )
-_BEFORE_MAP = 17
+BEFORE_MAP = 17
 """The level of the programs without a map: its tables are beside all that they read and write, and so are new indexes."""
 
 LEDGER_MIGRATIONS: tuple[Migration, ...] = (
@@ -115,8 +115,8 @@ LEDGER_MIGRATIONS: tuple[Migration, ...] = (
     Migration("ledger_0003", tuple(_SQL / f"{name}.sql" for name in _SUBJECTS)),
     Migration("ledger_0004", tuple(_SQL / f"{name}.sql" for name in _RUNS)),
     Migration("ledger_0005", tuple(_SQL / f"{name}.sql" for name in _COSIGNATURES)),
-    Migration("ledger_map", tuple(_SQL / f"{name}.sql" for name in _MAP), compatible_from=_BEFORE_MAP),
-    Migration("ledger_upper_nodes", (_SQL / "node_runs_upper.sql",), compatible_from=_BEFORE_MAP),
+    Migration("ledger_map", tuple(_SQL / f"{name}.sql" for name in _MAP), compatible_from=BEFORE_MAP),
+    Migration("ledger_upper_nodes", (_SQL / "node_runs_upper.sql",), compatible_from=BEFORE_MAP),
 )
 """The event store's own. Other packages add theirs: ``migrate(conninfo, schema, LEDGER_MIGRATIONS + OTHERS)``."""
 

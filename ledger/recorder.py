@@ -91,8 +91,7 @@ class PostgresRecorder(DCBRecorder):
 
         Raises psycopg.errors.RestrictViolation besides, when the subject that it destroys is under a legal hold.
         """
-        if not append.events:
-            raise ProgrammingError("append needs at least one event, got none")
+        _require_events(append)
         return self._sequencer.append(append)
 
     def submit(self, append: Append) -> Pending:
@@ -100,8 +99,7 @@ class PostgresRecorder(DCBRecorder):
 
         Many appends can so be under way from one thread. Raises Overloaded (of ledger.sequencer) when too many are.
         """
-        if not append.events:
-            raise ProgrammingError("append needs at least one event, got none")
+        _require_events(append)
         return self._sequencer.submit(append)
 
     def read(
@@ -315,6 +313,11 @@ def _one(cursor: Cursor[TupleRow]) -> TupleRow:
     if row is None:
         raise ProgrammingError("the table head has no row: the schema is not as its migrations left it")
     return row
+
+
+def _require_events(append: Append) -> None:
+    if not append.events:
+        raise ProgrammingError("append needs at least one event, got none")
 
 
 def _unsealed(event: DCBEvent, position: int, recorded_at: datetime) -> bytes:

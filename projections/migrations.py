@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from ledger.migrations import Migration
+from ledger.migrations import BEFORE_MAP, Migration
 
 _SQL: Final = Path(__file__).parent / "sql"
 _OBJECTS: Final = (
@@ -28,13 +28,11 @@ _PARKING: Final = ("parked", "projections_stopped")
 _VERSIONS: Final = ("projections_version",)
 _DRAWS: Final = ("draws", "licence_spans")
 _SEARCH: Final = ("register_code_parts", "register_letters")
-_BEFORE_SEARCH: Final = 17
-"""The lowest level that goes with the other migrations: these are indexes, which are nothing to a program without them."""
 
 PROJECTION_MIGRATIONS: Final = (
     Migration("projections_0001", tuple(_SQL / f"{name}.sql" for name in _OBJECTS)),
     Migration("projections_0002", tuple(_SQL / f"{name}.sql" for name in _PARKING)),
     Migration("projections_0003", tuple(_SQL / f"{name}.sql" for name in _VERSIONS)),
     Migration("projections_draws", tuple(_SQL / f"{name}.sql" for name in _DRAWS)),
-    Migration("projections_search", tuple(_SQL / f"{name}.sql" for name in _SEARCH), compatible_from=_BEFORE_SEARCH),
+    Migration("projections_search", tuple(_SQL / f"{name}.sql" for name in _SEARCH), compatible_from=BEFORE_MAP),
 )

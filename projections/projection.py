@@ -71,10 +71,8 @@ class Moves:
         asked = prefix, self._present(types)
         if (touched := self._touching.get(asked)) is None:
             touched = self._touching[asked] = {}
-            for recorded in self.of(types):
-                for tag in recorded.tags:
-                    if tag.startswith(prefix):
-                        touched.setdefault(tag, []).append(recorded.position)
+            for tag, recorded in tagged(self.of(types), prefix):
+                touched.setdefault(tag, []).append(recorded.position)
         return touched
 
     def _present(self, types: Collection[type[Event]]) -> frozenset[str]:

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-MEMORY: Final = Path("/dev/shm")  # noqa: S108
+MEMORY: Final = Path("/dev/shm")  # noqa: S108  # tempfile makes what is made in it
 KEPT: Final = Path(os.environ.setdefault("TESTS_KEPT_IN", tempfile.gettempdir()))
 """The folder of what is kept from run to run, for this process and those that it starts."""
 ROOM: Final = 4 << 30

@@ -93,15 +93,7 @@ READ_MODELS: Final = tuple(
     file.stem
     for migration in PROJECTION_MIGRATIONS
     for file in migration.files
-    if file.stem
-    not in (
-        "projections",
-        "parked",
-        "projections_stopped",
-        "projections_version",
-        "register_code_parts",
-        "register_letters",
-    )
+    if "CREATE TABLE" in file.read_text(encoding="utf-8") and file.stem not in ("projections", "parked")
 )
 _ROWS: Final = "SELECT to_jsonb(row) - 'id' FROM {} AS row"
 

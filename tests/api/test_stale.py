@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from given import filed, registered, renamed
+from ledger.streams import Streams
 from running import System, code
 from tampering import spoil_entry
 
@@ -95,7 +96,7 @@ def test_an_entry_that_cannot_be_read_is_stale_until_it_can(system: System, data
     at = system.record(registered(uscc=code(2)))[0].position
     spoil_entry(database, system.schema, at)
     # Who recorded it has it in memory as it was weighed; who begins reads it.
-    system.ledger.streams = type(system.ledger.streams)(system.recorder)
+    system.ledger.streams = Streams(system.recorder)
     query = "{ creditStatus(uscc: %s) { status } }"
     (error,) = system.post(asked(query, "", 2)).json()["errors"]
     assert error["extensions"] == {"code": "STALE", "position": at}
@@ -109,7 +110,7 @@ def test_an_entry_that_cannot_be_read_is_stale_until_it_can(system: System, data
 def test_nothing_is_recorded_about_an_enterprise_whose_entry_cannot_be_read(system: System, database: str) -> None:
     at = system.known(registered())[0].position
     spoil_entry(database, system.schema, at)
-    system.ledger.streams = type(system.ledger.streams)(system.recorder)
+    system.ledger.streams = Streams(system.recorder)
     head = system.head
     sent = {"input": {"idempotencyKey": "one", "facts": [{fact.name: fact.fields} for fact in (renamed(), filed())]}}
     query = "mutation($input: RecordInput!) { record(input: $input) { head } }"

@@ -129,7 +129,7 @@ def test_what_is_submitted_while_nobody_waits_is_appended_too(recorder: Postgres
         recorder.submit(Append([]))
 
 
-def test_who_waits_for_what_was_submitted_and_is_interrupted_may_ask_again() -> None:
+def test_several_may_wait_for_what_was_submitted() -> None:
     pending = Pending(Append([event()]))
     with ThreadPoolExecutor(2) as threads:
         came = [threads.submit(pending.result) for _ in range(2)]
