@@ -43,12 +43,19 @@ class Writing:
     def statement(self) -> Statement:
         return Statement(_statement(tuple(self._clauses)), self._values)
 
-    def take_turn(self, before: int, before_at: datetime, last: int, unless: Sequence[Append]) -> None:
-        """Moves the head to `last`, unless it is not where it was, or one of `unless` is kept or its condition fails."""
+    def take_turn(
+        self, before: int, before_at: datetime, last: int, unless: Sequence[Append], root: bytes | None = None
+    ) -> None:
+        """Moves the head to `last`, unless it is not where it was, or one of `unless` is kept or its condition fails.
+
+        With a root, unless the tree there has another one as well.
+        """
         asked = _conditions(unless)
         onces = [append.once for append in unless if append.once]
-        self._clauses.append(_take_turn(frozenset(asked), bool(onces)))
+        self._clauses.append(_take_turn(frozenset(asked), bool(onces), root is not None))
         self._values |= {"left": before, "left_at": before_at, "last": last, **_named(onces), **_columns(asked)}
+        if root is not None:
+            self._values["root_left"] = root
 
     def rely_on_turn(self) -> None:
         """Writes nothing unless an earlier statement of the transaction has moved the head."""
@@ -138,8 +145,9 @@ def _failing(kinds: frozenset[str]) -> str:
 
 
 @cache
-def _take_turn(kinds: frozenset[str], once: bool) -> str:
-    conditions = [f" AND NOT EXISTS ({_KEPT})"] if once else []
+def _take_turn(kinds: frozenset[str], once: bool, rooted: bool) -> str:
+    conditions = [f" AND EXISTS ({_ROOTED})"] if rooted else []
+    conditions += [f" AND NOT EXISTS ({_KEPT})"] if once else []
     conditions += [f" AND NOT EXISTS ({_failing(kinds)})"] if kinds else []
     return _TAKE_TURN.format("".join(conditions))
 
@@ -180,6 +188,10 @@ turn AS (
     UPDATE head SET position = %(last)s, recorded_at = %(recorded_at)s
     WHERE position = %(left)s AND recorded_at = %(left_at)s{} RETURNING position
 )"""
+
+# What is sent before it is known whether the group before it was written: another process may have come to its position, at
+# its very instant.
+_ROOTED = "SELECT FROM checkpoints WHERE size = %(left)s AND root = %(root_left)s"
 
 _NEW = (
     """

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from eventsourcing.dcb.api import DCBAppendCondition
 from eventsourcing.persistence import IntegrityError, ProgrammingError
@@ -25,6 +25,7 @@ from ledger.append_statements import DESTROY, LOCK_HEAD, Kept, Statement, Writin
 from ledger.appends import AlreadyAppended, Append, Appended, Clock, Result, Seal
 from ledger.merkle import Frontier
 from ledger.migrations import Database
+from ledger.prepared import Line
 from ledger.tree import Growth
 
 PART: Final = 256
@@ -73,6 +74,11 @@ class _Turn:
     growth: Growth | None = None
 
     @property
+    def root(self) -> bytes | None:
+        """Of the tree, where it leaves the head."""
+        return self.growth.checkpoint.root if self.growth else None
+
+    @property
     def head(self) -> Head:
         """Where it leaves the head."""
         if not self.accepted:
@@ -80,8 +86,19 @@ class _Turn:
         return Head(self.position, self.recorded_at, self.growth.after if self.growth else None)
 
 
+class Sent(NamedTuple):
+    """A group whose statement is under way."""
+
+    turn: _Turn
+    admitted: Sequence[Admitted]
+
+
 class Appender:
-    """Appends groups, one after the other. Of one thread; any number of processes may have theirs."""
+    """Appends groups, one after the other. Of one thread; any number of processes may have theirs.
+
+    `append` does so and waits. Several may be under way with `send` and `receive`: who relies on the group before it writes
+    nothing where that one did not.
+    """
 
     def __init__(self, seal: Seal, clock: Clock, tree: Tree | None) -> None:
         self._seal = seal
@@ -106,18 +123,49 @@ class Appender:
 
     def _append_at_once(self, database: Database, group: Sequence[Append]) -> list[Result] | None:
         """Without a look before, or None where nothing was written: the head has moved, or not all may be appended."""
-        left = self._left
+        known = self._known(self._left, group)
+        if known is None:
+            return None
+        turn, admitted = known
+        write = self._write_one if turn.position - turn.before.position <= PART else self._write_parts
+        if not write(database, self._statements(turn, turn.before.edge, unless=group)):
+            return None
+        self._left = turn.head
+        return _results(turn, admitted)
+
+    def _known(self, left: Head | None, group: Sequence[Append]) -> Sent | None:
+        """What becomes of a group that is written at once behind a head; None where it must take its turn first."""
         if left is None or not self._alone or (self._tree and left.edge is None) or _destroyed(group):
             return None
         turn = self._turn(left)
         admitted = _admit(turn, group)
-        if not turn.accepted:
+        return Sent(turn, admitted) if turn.accepted else None
+
+    def send(self, line: Line, group: Sequence[Append], behind: Sent | None) -> Sent | None:
+        """Sends what writes a group, behind the one that was sent last if there is one.
+
+        None, and nothing is sent, where it must be appended by itself. Raises psycopg.Error.
+        """
+        self.may_be_kept = False
+        sent = self._known(behind.turn.head if behind else self._left, group)
+        if sent is None or sent.turn.position - sent.turn.before.position > PART:
             return None
-        write = self._write_one if turn.position - left.position <= PART else self._write_parts
-        if not write(database, self._statements(turn, left.edge, unless=group)):
+        root = behind.turn.root if behind else None
+        (statement,) = self._statements(sent.turn, sent.turn.before.edge, group, root)
+        self.may_be_kept = True
+        line.send(*statement)
+        return sent
+
+    def receive(self, line: Line, sent: Sent) -> list[Result] | None:
+        """What came of the eldest group that was sent, or None where nothing was written, as `append` finds it.
+
+        Raises psycopg.Error when the database fails: unless it is what the database itself says, it is unknown whether
+        the group was kept.
+        """
+        if line.receive() != 1:
             return None
-        self._left = turn.head
-        return _results(turn, admitted)
+        self._left = sent.turn.head
+        return _results(*sent)
 
     def _write_one(self, database: Database, statements: Iterator[Statement]) -> bool:
         """One statement as a transaction of its own, by one round trip."""
@@ -181,8 +229,10 @@ class Appender:
         turn.failing = {place for (place,) in failing.fetchall()} if failing else set()
         return turn
 
-    def _statements(self, turn: _Turn, edge: Frontier | None, unless: Sequence[Append] = ()) -> Iterator[Statement]:
-        """The statements that write what was accepted; the first writes nothing if `unless` or the head forbid it.
+    def _statements(
+        self, turn: _Turn, edge: Frontier | None, unless: Sequence[Append] = (), root: bytes | None = None
+    ) -> Iterator[Statement]:
+        """The statements that write what was accepted; the first writes nothing if `unless`, the head or the root forbid it.
 
         Many events are written in parts, whose others rely on the first: while the database writes one, the next is made
         ready, the tree's last, and then the proofs for the receipts.
@@ -196,7 +246,7 @@ class Appender:
             entries += new
             writing = Writing(turn.recorded_at)
             if begin == 0:
-                writing.take_turn(turn.before.position, turn.before.recorded_at, turn.position, unless)
+                writing.take_turn(turn.before.position, turn.before.recorded_at, turn.position, unless, root)
             else:
                 writing.rely_on_turn()
             writing.add_events(after, part, new)

@@ -7,7 +7,8 @@ long as the database. So this speaks to libpq by psycopg's own binding of it (`p
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+import select
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from itertools import count
@@ -15,7 +16,7 @@ from struct import Struct
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
-from psycopg import OperationalError, adapters
+from psycopg import Error, OperationalError, adapters
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
@@ -52,18 +53,111 @@ def run(database: Database, text: bytes, values: Mapping[str, Any]) -> int:
     Values are integers, texts, bytes, instants and packed arrays. Raises psycopg.Error.
     """
     numbered = _numbered(text)
-    oids, given = [], []
-    for name in numbered.names:
-        value = values[name]
-        oid, dump = _DUMPED[type(value)]
-        oids.append(oid)
-        given.append(dump(value))
+    oids, given = _dumped(numbered, values)
     try:
         return _executed(database, numbered.text, oids, given)
     except InvalidSqlStatementName:
         # Psycopg deallocates whatever a connection has prepared, after a rollback for example. Nothing was executed.
         _NAMES.pop(database, None)
         return _executed(database, numbered.text, oids, given)
+
+
+class Line:
+    """Statements under way on a connection, one behind the other, each a transaction of its own: the database goes on with the
+    next while nobody has looked at the answer to the last. The connection is of no other use while one is under way.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._connection = database.pgconn
+        self._under_way = 0
+
+    def fileno(self) -> int:
+        """What can be read from once the eldest has an answer, unless `is_answered` says that it has been read already."""
+        return self._connection.socket
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the answer to the eldest was read while something else was waited for."""
+        return not self._connection.is_busy()
+
+    def send(self, text: bytes, values: Mapping[str, Any]) -> None:
+        """Sends a statement as `run` takes it. Raises psycopg.Error."""
+        numbered = _numbered(text)
+        oids, given = _dumped(numbered, values)
+        if not self._under_way:
+            self._connection.enter_pipeline_mode()
+        self._under_way += 1
+        names = _NAMES.setdefault(self.database, {})
+        name = names.get(numbered.text)
+        if name is None:
+            name = names[numbered.text] = _new_name()
+            self._connection.send_prepare(name, numbered.text, oids)
+        self._connection.send_query_prepared(name, given, [Format.BINARY] * len(given))
+        self._connection.pipeline_sync()
+        while self._connection.flush():
+            _wait(self._connection, select.POLLIN | select.POLLOUT)
+            self._connection.consume_input()
+
+    def receive(self) -> int | None:
+        """How many rows the eldest has; None where nothing was executed since the database had forgotten its statement.
+
+        Raises psycopg.Error.
+        """
+        results = list(self._results())
+        self._under_way -= 1
+        if not self._under_way:
+            self._connection.exit_pipeline_mode()
+        try:
+            return [_checked(self._connection, result) for result in results][-1].ntuples
+        except InvalidSqlStatementName:
+            _NAMES.pop(self.database, None)
+            return None
+        except Error:
+            # It may have been the preparation.
+            _NAMES.pop(self.database, None)
+            raise
+
+    def leave(self) -> None:
+        """Makes the connection one as any other; it ends where something is under way still."""
+        if self._under_way:
+            self.database.close()
+
+    def _results(self) -> Iterator[PGresult]:
+        """Of the eldest statement, its preparation first if there is one."""
+        came: PGresult | None = None
+        while True:
+            before, came = came, self._next()
+            if came is None:
+                if before is None:
+                    raise OperationalError(self._connection.get_error_message())
+            elif came.status == ExecStatus.PIPELINE_SYNC:
+                return
+            else:
+                yield came
+
+    def _next(self) -> PGresult | None:
+        while self._connection.is_busy():
+            _wait(self._connection, select.POLLIN)
+            self._connection.consume_input()
+        return self._connection.get_result()
+
+
+def _wait(connection: PGconn, events: int) -> None:
+    poll = select.poll()
+    poll.register(connection.socket, events)
+    poll.poll()
+
+
+def _dumped(numbered: _Numbered, values: Mapping[str, Any]) -> tuple[list[int], list[bytes]]:
+    """The types and the binary forms of a statement's parameters."""
+    oids, given = [], []
+    for name in numbered.names:
+        value = values[name]
+        oid, dump = _DUMPED[type(value)]
+        oids.append(oid)
+        given.append(dump(value))
+    return oids, given
 
 
 def _executed(database: Database, text: bytes, oids: list[int], given: list[bytes]) -> int:
@@ -76,10 +170,14 @@ def _prepared(database: Database, text: bytes, oids: list[int]) -> bytes:
     names = _NAMES.setdefault(database, {})
     name = names.get(text)
     if name is None:
-        name = b"prepared_%d" % next(_NUMBERS)
+        name = _new_name()
         _checked(database.pgconn, database.pgconn.prepare(name, text, oids))
         names[text] = name
     return name
+
+
+def _new_name() -> bytes:
+    return b"prepared_%d" % next(_NUMBERS)
 
 
 @cache

@@ -1,8 +1,9 @@
 """The sequencer: appends wait in a bounded queue, and one thread of the process commits what waits as one group.
 
 So one wait for the disk serves all who wait, and any number of processes may do the same: the head row orders their
-groups. A refused or faulty append never fails its neighbours. Who comes while nobody waits commits by itself, without two
-changes of thread.
+groups. While the database writes one group the next is made ready and sent behind it, so that neither waits for the other.
+A refused or faulty append never fails its neighbours. Who comes while nobody waits commits by itself, without two changes
+of thread.
 """
 
 from __future__ import annotations
@@ -12,23 +13,31 @@ from collections import deque
 from collections.abc import Sequence
 from contextvars import Context
 from time import monotonic, perf_counter
-from typing import Final
+from typing import Final, NamedTuple
 
 import psycopg
 from eventsourcing.persistence import IntegrityError
 from psycopg_pool import PoolTimeout
 
-from ledger.appending import Appender, Tree
+from ledger.appending import Appender, Sent, Tree
 from ledger.appends import AlreadyAppended, Append, Appended, Clock, Result, Seal
+from ledger.bell import Bell
 from ledger.deadlines import CONNECTION_SECONDS
 from ledger.migrations import Database, Pool, is_silent
 from ledger.notifier import Notifier
 from ledger.observed import UNOBSERVED, Observer, Outcome
+from ledger.prepared import Line
 
 MOST_TOGETHER: Final = 1_024
 """Appends that are committed as one group."""
 MOST_EVENTS_TOGETHER: Final = 4_096
 """Events of one group, unless its first append alone has more."""
+MOST_UNDER_WAY: Final = 2
+"""Groups: the database writes one, and has the next."""
+MANY: Final = 16
+"""Submitted appends from which they are two groups, of which one is made ready or answered while the other is written."""
+GATHER_SECONDS: Final = 0.001
+"""So long more is waited for where many are submitted at once and nothing is under way."""
 MOST_WAITING: Final = 4_096
 """Appends that wait; one more is turned away."""
 HOLD_SECONDS: Final = 0.2
@@ -98,6 +107,14 @@ class Pending:
             first._done.release()
 
 
+class _Flight(NamedTuple):
+    """A group that is under way, and since when."""
+
+    group: Sequence[Pending]
+    sent: Sent
+    began: float
+
+
 class Sequencer:
     """Commits appends in groups. Safe for many threads."""
 
@@ -114,7 +131,15 @@ class Sequencer:
         self._led = False
         """Whether somebody commits: the connection is theirs alone."""
         self._held: Database | None = None
+        self._line: Line | None = None
+        """That of the connection that is held."""
         self._used = 0.0
+        self._bell: Bell | None = None
+        """Wakes the thread where it waits for the database."""
+        self._enough = 0
+        """So many must wait for that; 0 while it does not wait."""
+        self._sizes = deque([0, 0], maxlen=MOST_UNDER_WAY)
+        """Of the last groups, if they were submitted: together about as many as are at once."""
 
     def append(self, append: Append) -> Appended:
         """Waits until the append is durable.
@@ -175,6 +200,8 @@ class Sequencer:
         self._waiting.append(pending)
         if not self._led:
             self._arrived.notify()
+        elif self._bell and len(self._waiting) == self._enough:
+            self._bell.ring()
 
     def _start(self) -> None:
         if not self._running:
@@ -182,12 +209,118 @@ class Sequencer:
             self._running = True
 
     def _run(self) -> None:
-        while self._lead():
-            try:
-                while group := self._take():
-                    self._commit(group)
-            finally:
-                self._follow()
+        try:
+            with Bell() as self._bell:
+                while self._lead():
+                    try:
+                        self._serve()
+                    finally:
+                        self._follow()
+        except BaseException as fault:
+            # The next append starts another thread; those who wait do not wait for that.
+            with self._arrived:
+                self._running = False
+                waiting = list(self._waiting)
+                self._waiting.clear()
+            self._tell(waiting, [fault] * len(waiting))
+            raise
+
+    def _serve(self) -> None:
+        """Commits until nothing waits and nothing is under way."""
+        flights: deque[_Flight] = deque()
+        try:
+            while flights or self._has_gathered():
+                if group := self._take(len(flights)):
+                    self._launch(flights, group)
+                elif self._is_answered(len(flights)):
+                    self._land(flights)
+        except BaseException as fault:
+            # Whatever failed, those whose group was sent do not wait for ever.
+            if flights:
+                self._let_go()
+            for flight in flights:
+                self._tell(flight.group, [fault] * len(flight.group))
+            raise
+
+    def _launch(self, flights: deque[_Flight], group: Sequence[Pending]) -> None:
+        """Sends a group behind those that are under way, or commits it by itself after them."""
+        began = perf_counter()
+        sent = None if group[0].is_chained else self._sent(flights, group)
+        if isinstance(sent, Sent):
+            flights.append(_Flight(group, sent, began))
+            return
+        while flights:
+            self._land(flights)
+        if sent is None:
+            self._commit(group)
+        else:
+            self._let_go()
+            self._fail(group, sent, may_be_kept=True)
+
+    def _sent(self, flights: Sequence[_Flight], group: Sequence[Pending]) -> Sent | BaseException | None:
+        """What was sent; why it is unknown whether it was; or None where it was not, and is to be committed by itself."""
+        appends = [pending.append for pending in group]
+        try:
+            if not flights:
+                self._hold()
+            assert self._line
+            return self._appender.send(self._line, appends, flights[-1].sent if flights else None)
+        except BaseException as fault:
+            return fault if self._appender.may_be_kept or _is_away(fault) else None
+
+    def _land(self, flights: deque[_Flight]) -> None:
+        """Tells the eldest group that is under way what came of it. Where it was not written those behind it were not either:
+        each is committed by itself then.
+        """
+        flight = flights.popleft()
+        landed = [(flight, came := self._received(flight))]
+        if not isinstance(came, list):
+            for flight in flights:
+                # Whose answer is which is known only as long as each was had to its end.
+                lost = isinstance(came, BaseException) and not _was_refused(came)
+                landed.append((flight, came := came if lost else self._received(flight)))
+            flights.clear()
+        if any(isinstance(came, BaseException) for _, came in landed):
+            self._let_go()
+        for flight, came in landed:
+            if isinstance(came, list):
+                self._acknowledge(flight.group, came, flight.began)
+            elif came is None:
+                self._commit(flight.group)
+            else:
+                self._fail(flight.group, came, may_be_kept=True)
+
+    def _received(self, flight: _Flight) -> list[Result] | BaseException | None:
+        try:
+            assert self._line
+            return self._appender.receive(self._line, flight.sent)
+        except BaseException as fault:
+            return fault
+
+    def _has_gathered(self) -> bool:
+        """Whether anything waits; where many are submitted at once, after most had the time to come."""
+        if self._least >= MANY // 2:
+            self._wait_for_enough(None, GATHER_SECONDS)
+        return bool(self._waiting)
+
+    def _is_answered(self, flights: int) -> bool:
+        """Waits for the answer to the eldest group under way, or for another to send behind it; whether it is the answer."""
+        assert self._line
+        if flights == MOST_UNDER_WAY or self._line.is_answered or (self._waiting and self._waiting[0].is_chained):
+            return True
+        return self._wait_for_enough(self._line, None)
+
+    def _wait_for_enough(self, line: Line | None, seconds: float | None) -> bool:
+        """Waits until enough wait for a group, or the line has an answer, or the time is over; whether it has an answer."""
+        assert self._bell
+        with self._arrived:
+            self._enough = self._least
+            if len(self._waiting) >= self._enough:
+                return False
+        try:
+            return self._bell.wait(line, seconds)
+        finally:
+            self._enough = 0
 
     def _lead(self) -> bool:
         """Waits until somebody waits and nobody leads; False after a long time in which nobody came."""
@@ -213,16 +346,29 @@ class Sequencer:
             if self._waiting:
                 self._arrived.notify()
 
-    def _take(self) -> list[Pending]:
-        """What waits, as much as goes into one group."""
+    @property
+    def _least(self) -> int:
+        """So many are worth a group behind another: half of those that are submitted at once."""
+        return max(1, sum(self._sizes) // 2)
+
+    def _take(self, flights: int) -> list[Pending]:
+        """What waits, as much as goes into a group behind so many; nothing where it is better waited for more."""
         with self._arrived:
+            # To wake a thread costs more than to overlap gains: those who stand still are one group.
+            overlaps = bool(self._waiting) and not self._waiting[0].is_chained
+            if flights and (flights == MOST_UNDER_WAY or not overlaps or len(self._waiting) < self._least):
+                return []
+            most = MOST_TOGETHER
+            if overlaps and not flights and len(self._waiting) >= MANY:
+                most = min(most, max(self._least, len(self._waiting) // 2))
             group: list[Pending] = []
             events = 0
-            while self._waiting and len(group) < MOST_TOGETHER:
+            while self._waiting and len(group) < most:
                 events += len(self._waiting[0].append.events)
                 if group and events > MOST_EVENTS_TOGETHER:
                     break
                 group.append(self._waiting.popleft())
+            self._sizes.append(len(group) if overlaps else 0)
             return group
 
     def _commit(self, group: Sequence[Pending]) -> None:
@@ -234,8 +380,11 @@ class Sequencer:
             self._let_go()
             # What has results is durable: what failed is what came after, and nothing may be written once more.
             if not results:
-                self._fail(group, fault)
+                self._fail(group, fault, may_be_kept=self._appender.may_be_kept)
                 return
+        self._acknowledge(group, results, began)
+
+    def _acknowledge(self, group: Sequence[Pending], results: Sequence[Result], began: float) -> None:
         self._tell(group, results)
         self._notifier.tell()
         self._observer.committed(len(group), perf_counter() - began)
@@ -253,15 +402,19 @@ class Sequencer:
             self._let_go()
         if self._held is None:
             self._held = self._pool.getconn(min(self._pool.timeout, CONNECTION_SECONDS))
+            self._line = Line(self._held)
         return self._held
 
     def _let_go(self) -> None:
         held, self._held = self._held, None
+        line, self._line = self._line, None
+        if line is not None:
+            line.leave()
         if held is not None:
             self._pool.putconn(held)
 
-    def _fail(self, group: Sequence[Pending], fault: BaseException) -> None:
-        if len(group) == 1 or _is_away(fault) or (self._appender.may_be_kept and not _was_refused(fault)):
+    def _fail(self, group: Sequence[Pending], fault: BaseException, *, may_be_kept: bool) -> None:
+        if len(group) == 1 or _is_away(fault) or (may_be_kept and not _was_refused(fault)):
             self._tell(group, [fault] * len(group))
         else:
             # One of them cannot be written: alone it fails alone.

@@ -3,7 +3,7 @@
 Each is asked of both ways: by an appender that takes its turn first, and by one that knows the head and writes at once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import NamedTuple
@@ -17,7 +17,10 @@ from appends import SHA, bare, event, now, once, stored, stuck, unless
 from ledger.appending import PART, Appender
 from ledger.appends import AlreadyAppended, Append, Appended, Once, Result, Seal
 from ledger.migrations import Pool
+from ledger.prepared import Line
+from ledger.tree import LedgerTree
 from running import wait_until
+from signed_tree import SIGNER, check
 
 
 class Case(NamedTuple):
@@ -264,3 +267,93 @@ def test_an_append_in_parts_is_refused_whole(pool: Pool, together: Together) -> 
     assert together(Append([event("new")] * (2 * PART), unless(([], ["a"])))) == ["IntegrityError"]
     assert stored(pool) == [(1, "X")]
     assert together(Append([event("next")])) == [2]
+
+
+# Groups under way
+
+
+@pytest.fixture
+def line(pool: Pool) -> Iterator[Line]:
+    with pool.connection() as database:
+        made = Line(database)
+        yield made
+        made.leave()
+
+
+def test_a_group_is_sent_behind_one_that_is_under_way(pool: Pool, line: Line) -> None:
+    appender = alone(pool)
+    first = appender.send(line, [Append([event("X", "a")]), Append([event("Y")])], None)
+    second = appender.send(line, [Append([event("Z")], unless(([], ["b"])), once())], first)
+    assert first is not None
+    assert second is not None
+    assert outcomes(appender.receive(line, first) or []) == [1, 2]
+    assert outcomes(appender.receive(line, second) or []) == [3]
+    assert stored(pool) == [(1, "X"), (2, "Y"), (3, "Z")]
+    assert outcomes(appender.append(line.database, [Append([event("last")])])) == [4]
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        Append([event("no")], unless(([], ["a"]))),
+        Append([event("no")], unless((["X"], []))),
+        Append([event("no")], once=once()),
+    ],
+    ids=["its tag", "its type", "its key"],
+)
+def test_what_a_group_under_way_appends_is_seen_by_the_next(pool: Pool, line: Line, refused: Append) -> None:
+    appender = alone(pool)
+    first = appender.send(line, [Append([event("X", "a")], once=once())], None)
+    behind = [refused, Append([event("Y")])]
+    second = appender.send(line, behind, first)
+    third = appender.send(line, [Append([event("Z")])], second)
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert outcomes(appender.receive(line, first) or []) == [1]
+    assert [appender.receive(line, each) for each in (second, third)] == [None, None]
+    assert stored(pool) == [(1, "X")]
+    name, position = outcomes(appender.append(line.database, behind))
+    assert name == ("AlreadyAppended" if refused.once else "IntegrityError")
+    assert position == 2
+
+
+def test_groups_behind_one_that_another_process_has_overtaken_are_not_written(pool: Pool, line: Line) -> None:
+    appender, other = alone(pool), Appender(bare, lambda: now() + timedelta(hours=1), None)
+    with pool.connection() as database:
+        other.append(database, [Append([event("theirs")])])
+    first = appender.send(line, [Append([event("X")])], None)
+    second = appender.send(line, [Append([event("Y")])], first)
+    assert first is not None
+    assert second is not None
+    assert [appender.receive(line, each) for each in (first, second)] == [None, None]
+    assert outcomes(appender.append(line.database, [Append([event("X")])])) == [2]
+    assert appender.send(line, [Append([event("Y")])], None) is None, "who is not alone takes its turn"
+    assert stored(pool) == [(1, "theirs"), (2, "X")]
+
+
+def test_a_group_goes_on_with_no_other_tree_than_its_own_even_at_the_same_position_and_instant(
+    pool: Pool, line: Line
+) -> None:
+    appender, other = (Appender(bare, now, LedgerTree(SIGNER)) for _ in range(2))
+    for _ in range(2):
+        assert appender.append(line.database, [Append([event("before")])])
+    # It comes to the position, and has the instant, that the group is to leave the head at.
+    with pool.connection() as database:
+        other.append(database, [Append([event("theirs")])])
+    first = appender.send(line, [Append([event("X")])], None)
+    second = appender.send(line, [Append([event("Y")])], first)
+    assert first is not None
+    assert second is not None
+    assert [appender.receive(line, each) for each in (first, second)] == [None, None]
+    assert outcomes(appender.append(line.database, [Append([event("last")])])) == [4]
+    assert [type_ for _, type_ in stored(pool)] == ["before", "before", "theirs", "last"]
+    check(pool)
+
+
+@pytest.mark.parametrize("what", ["of more events than one statement writes", "that destroys a key"])
+def test_what_is_more_than_a_statement_is_not_sent(pool: Pool, line: Line, what: str) -> None:
+    appender = alone(pool)
+    append = Append([event()] * (PART + 1)) if "events" in what else Append([event()], destroys="nobody")
+    assert appender.send(line, [append], None) is None
+    assert outcomes(appender.append(line.database, [append])) == [len(append.events)]

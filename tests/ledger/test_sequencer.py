@@ -17,7 +17,6 @@ import psycopg
 import psycopg_pool
 import pytest
 from eventsourcing.dcb.api import DCBEvent
-from eventsourcing.persistence import IntegrityError, ProgrammingError
 
 from appends import event, once, outcome, queued, sequencers, stored, stuck, transactions, unless
 from caseledger.postgres import CarriedPostgres
@@ -101,40 +100,6 @@ def test_two_processes_worth_of_recorders_interleave_without_gaps(database: str,
         assert [position for position, _ in log] == list(range(1, 481))
         turns = [type_ for _, type_ in log]
         assert sum(left != right for left, right in pairwise(turns)) > 2
-
-
-def test_many_appends_are_under_way_from_one_thread_and_each_gets_what_came_of_it(recorder: PostgresRecorder) -> None:
-    recorder.append([event("before", "taken")])
-    with queued(recorder) as queue:
-        pending = [
-            recorder.submit(Append([event(f"{number}", f"t:{number}")], unless(([], [f"t:{number}"]))))
-            for number in range(30)
-        ]
-        refused = recorder.submit(Append([event("refused")], unless(([], ["taken"]))))
-        twin = recorder.submit(Append([event("twin", "t:3")], unless(([], ["t:3"]))))
-        queue.append([event("from a thread")])
-    assert [each.result().last for each in reversed(pending)] == list(range(32, 2, -1))
-    assert queue.came() == [2, 33]
-    for each in (refused, twin):
-        for _ in range(2):
-            with pytest.raises(IntegrityError):
-                each.result()
-    assert pending[0].result().last == 3
-    assert transactions(recorder.pool) == [1, 1, 31]
-
-
-def test_what_is_submitted_while_nobody_waits_is_appended_too(recorder: PostgresRecorder) -> None:
-    assert [recorder.submit(Append([event()])).result().last for _ in range(3)] == [1, 2, 3]
-    with pytest.raises(ProgrammingError, match="at least one event"):
-        recorder.submit(Append([]))
-
-
-def test_several_may_wait_for_what_was_submitted() -> None:
-    pending = Pending(Append([event()]))
-    with ThreadPoolExecutor(2) as threads:
-        came = [threads.submit(pending.result) for _ in range(2)]
-        Pending.tell([pending], [Appended(1, 1)])
-        assert [result.result(timeout=10).last for result in came] == [1, 1]
 
 
 def test_who_comes_while_nobody_waits_commits_by_itself(recorder: PostgresRecorder) -> None:
