@@ -128,7 +128,7 @@ class Appender:
             return None
         turn, admitted = known
         write = self._write_one if turn.position - turn.before.position <= PART else self._write_parts
-        if not write(database, self._statements(turn, turn.before.edge, unless=group)):
+        if not write(database, turn, self._statements(turn, turn.before.edge, unless=group)):
             return None
         self._left = turn.head
         return _results(turn, admitted)
@@ -154,6 +154,7 @@ class Appender:
         (statement,) = self._statements(sent.turn, sent.turn.before.edge, group, root)
         self.may_be_kept = True
         line.send(*statement)
+        line.commit()
         return sent
 
     def receive(self, line: Line, sent: Sent) -> list[Result] | None:
@@ -167,7 +168,7 @@ class Appender:
         self._left = sent.turn.head
         return _results(*sent)
 
-    def _write_one(self, database: Database, statements: Iterator[Statement]) -> bool:
+    def _write_one(self, database: Database, _: _Turn, statements: Iterator[Statement]) -> bool:
         """One statement as a transaction of its own, by one round trip."""
         (statement,) = statements
         self.may_be_kept = True
@@ -175,13 +176,21 @@ class Appender:
         self.may_be_kept = False
         return written
 
-    def _write_parts(self, database: Database, statements: Iterator[Statement]) -> bool:
-        """Several, of which each is sent when it is made."""
-        with database.pipeline(), database.transaction():
-            first, *_ = [database.execute(*statement) for statement in statements]
+    def _write_parts(self, database: Database, turn: _Turn, statements: Iterator[Statement]) -> bool:
+        """Several, of which each is sent when it is made; the proofs for the receipts are made while they are committed."""
+        line = Line(database)
+        try:
+            for statement in statements:
+                line.send(*statement)
             self.may_be_kept = True
-        self.may_be_kept = False
-        return first.rowcount == 1
+            line.commit()
+            if turn.growth:
+                turn.growth.prove()
+            written = line.receive()
+            self.may_be_kept = False
+        finally:
+            line.leave()
+        return written == 1
 
     def _append_in_turn(self, database: Database, group: Sequence[Append]) -> list[Result]:
         # Two round trips: what takes the turn and looks, then what writes and commits. Each statement has a snapshot of
@@ -235,7 +244,7 @@ class Appender:
         """The statements that write what was accepted; the first writes nothing if `unless`, the head or the root forbid it.
 
         Many events are written in parts, whose others rely on the first: while the database writes one, the next is made
-        ready, the tree's last, and then the proofs for the receipts.
+        ready, the tree's last.
         """
         events = [event for _, append in turn.accepted for event in append.events]
         bounds = _bounds(len(events))
@@ -258,10 +267,8 @@ class Appender:
         if edge is not None and len(bounds) > 2:
             writing = Writing(turn.recorded_at)
             writing.rely_on_turn()
-            growth = self._grow(turn, edge, entries)
-            writing.add_growth(growth)
+            writing.add_growth(self._grow(turn, edge, entries))
             yield writing.statement
-            growth.prove()
 
     def _grow(self, turn: _Turn, edge: Frontier, entries: Sequence[bytes]) -> Growth:
         assert self._tree is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import select
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
@@ -63,14 +64,19 @@ def run(database: Database, text: bytes, values: Mapping[str, Any]) -> int:
 
 
 class Line:
-    """Statements under way on a connection, one behind the other, each a transaction of its own: the database goes on with the
-    next while nobody has looked at the answer to the last. The connection is of no other use while one is under way.
+    """Transactions under way on a connection, one behind the other, each of some statements: the database goes on with the next
+    while nobody has looked at the answer to the last. The connection is of no other use while one is under way.
+
+    After an error that is not the database's own a line is only to be left.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self._connection = database.pgconn
-        self._under_way = 0
+        self._under_way: deque[list[bytes]] = deque()
+        """What is prepared with each transaction."""
+        self._is_open = False
+        """Whether the last one is still to be committed."""
 
     def fileno(self) -> int:
         """What can be read from once the eldest has an answer, unless `is_answered` says that it has been read already."""
@@ -82,49 +88,64 @@ class Line:
         return not self._connection.is_busy()
 
     def send(self, text: bytes, values: Mapping[str, Any]) -> None:
-        """Sends a statement as `run` takes it. Raises psycopg.Error."""
+        """Sends a statement, as `run` takes it, of the transaction that `commit` ends. Raises psycopg.Error.
+
+        All of it is sent: a rest that stays behind would let the database wait for the next one.
+        """
         numbered = _numbered(text)
         oids, given = _dumped(numbered, values)
         if not self._under_way:
             self._connection.enter_pipeline_mode()
-        self._under_way += 1
+        if not self._is_open:
+            self._under_way.append([])
+            self._is_open = True
         names = _NAMES.setdefault(self.database, {})
         name = names.get(numbered.text)
         if name is None:
             name = names[numbered.text] = _new_name()
+            self._under_way[-1].append(numbered.text)
             self._connection.send_prepare(name, numbered.text, oids)
         self._connection.send_query_prepared(name, given, [Format.BINARY] * len(given))
+        self._flush()
+
+    def commit(self) -> None:
+        """Lets the statements since the last commit be kept, all or none. Raises psycopg.Error."""
+        self._is_open = False
         self._connection.pipeline_sync()
-        while self._connection.flush():
-            _wait(self._connection, select.POLLIN | select.POLLOUT)
-            self._connection.consume_input()
+        self._flush()
 
     def receive(self) -> int | None:
-        """How many rows the eldest has; None where nothing was executed since the database had forgotten its statement.
+        """How many rows the eldest transaction's first statement has, once it is kept.
 
-        Raises psycopg.Error.
+        None where nothing was executed, since the database had forgotten a statement. Raises psycopg.Error.
         """
         results = list(self._results())
-        self._under_way -= 1
+        prepared = self._under_way.popleft()
         if not self._under_way:
             self._connection.exit_pipeline_mode()
         try:
-            return [_checked(self._connection, result) for result in results][-1].ntuples
+            came = [_checked(self._connection, result) for result in results]
         except InvalidSqlStatementName:
             _NAMES.pop(self.database, None)
             return None
         except Error:
-            # It may have been the preparation.
-            _NAMES.pop(self.database, None)
+            for text in prepared:
+                _NAMES[self.database].pop(text, None)
             raise
+        return next((result.ntuples for result in came if result.status == ExecStatus.TUPLES_OK), 0)
 
     def leave(self) -> None:
         """Makes the connection one as any other; it ends where something is under way still."""
         if self._under_way:
             self.database.close()
 
+    def _flush(self) -> None:
+        while self._connection.flush():
+            _wait(self._connection, select.POLLIN | select.POLLOUT)
+            self._connection.consume_input()
+
     def _results(self) -> Iterator[PGresult]:
-        """Of the eldest statement, its preparation first if there is one."""
+        """Of the eldest transaction's statements and their preparations."""
         came: PGresult | None = None
         while True:
             before, came = came, self._next()

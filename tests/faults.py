@@ -31,6 +31,7 @@ from psycopg.rows import TupleRow
 from caseledger.postgres import CarriedPostgres
 from ledger import prepared
 from ledger.deadlines import TimedPool
+from ledger.prepared import Line
 
 WRITING: Final = re.compile(r"\b(INSERT) INTO\s+\"?(\w+)|\b(DELETE) FROM\s+\"?(\w+)|(?:^|\()\s*(UPDATE)\s+\"?(\w+)")
 READING: Final = re.compile(r"\s*(SELECT|SET|SHOW|LISTEN|WITH)\b")
@@ -91,6 +92,8 @@ class Watch:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("ledger.migrations.TimedPool", Pool)
             patch.setattr(prepared, "run", _run_watched)
+            for user in ("appending", "sequencer"):
+                patch.setattr(f"ledger.{user}.Line", _WatchedLine)
             yield
 
     def due(self, step: str) -> Fault | None:
@@ -122,6 +125,41 @@ def _run_watched(database: Connection[TupleRow], text: bytes, values: Mapping[st
         return _RUN(database, text, values)
     with database.at(text):
         return _RUN(database, text, values)
+
+
+class _WatchedLine(Line):
+    """Its steps are those of its transactions: each statement, and the commit, which is kept once its answer is there."""
+
+    def __init__(self, database: Connection[TupleRow]) -> None:
+        super().__init__(database)
+        self._watched = database if isinstance(database, Watched) else None
+        self._written: str | None = None
+        self._fault: Fault | None = None
+
+    def send(self, text: bytes, values: Mapping[str, Any]) -> None:
+        self._written = step_of(text.decode())
+        assert self._written, "a line is for what writes"
+        fault = self._due(self._written)
+        self._act(fault, after=False)
+        super().send(text, values)
+        self._act(fault, after=True)
+
+    def commit(self) -> None:
+        self._fault = self._due(f"COMMIT after {self._written}")
+        self._act(self._fault, after=False)
+        super().commit()
+
+    def receive(self) -> int | None:
+        came = super().receive()
+        self._act(self._fault, after=True)
+        return came
+
+    def _due(self, step: str) -> Fault | None:
+        return self._watched.watch.due(step) if self._watched else None
+
+    def _act(self, fault: Fault | None, *, after: bool) -> None:
+        if self._watched and fault and fault.after is after:
+            fault.act(self._watched)
 
 
 def _happen(connection: "Watched", fault: Fault | None, after: bool) -> None:

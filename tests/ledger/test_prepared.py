@@ -86,6 +86,12 @@ def test_a_connection_that_is_gone_is_an_operational_error(database: str, pool: 
 
 # A line
 
+
+def sent(line: Line, text: bytes, values: dict[str, object]) -> None:
+    line.send(text, values)
+    line.commit()
+
+
 ROWS = b"SELECT FROM generate_series(1, %(count)s)"
 RATIO = b"SELECT 1 / %(by)s"
 LONG = b"SELECT pg_sleep(0.3) FROM generate_series(1, length(%(data)s) / length(%(data)s))"
@@ -95,7 +101,7 @@ def test_statements_on_a_line_are_answered_in_their_order(connection: Database) 
     line = Line(connection)
     for lot in ([3, 1], [2]):
         for rows in lot:
-            line.send(ROWS, {"count": rows})
+            sent(line, ROWS, {"count": rows})
         assert [line.receive() for _ in lot] == lot
         assert connection.execute("SELECT 7").fetchone() == (7,)
 
@@ -105,7 +111,7 @@ def test_each_statement_on_a_line_is_a_transaction_of_its_own(connection: Databa
     line = Line(connection)
     add = b"INSERT INTO came SELECT 1 / %(by)s"
     for by in (1, 0, -1):
-        line.send(add, {"by": by})
+        sent(line, add, {"by": by})
     assert line.receive() == 0
     with pytest.raises(psycopg.errors.DivisionByZero):
         line.receive()
@@ -113,10 +119,33 @@ def test_each_statement_on_a_line_is_a_transaction_of_its_own(connection: Databa
     assert connection.execute("SELECT number FROM came").fetchall() == [(1,), (-1,)]
 
 
+def test_the_statements_of_a_transaction_on_a_line_are_kept_all_or_none(connection: Database) -> None:
+    connection.execute("CREATE TEMPORARY TABLE came (number bigint)")
+    line = Line(connection)
+    for divisors in ((1, -1), (1, 0, 1), (1,)):
+        for by in divisors:
+            line.send(b"INSERT INTO came SELECT 1 / %(by)s RETURNING number", {"by": by})
+        line.commit()
+    assert line.receive() == 1
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        line.receive()
+    assert line.receive() == 1
+    assert connection.execute("SELECT number FROM came").fetchall() == [(1,), (-1,), (1,)]
+
+
+def test_what_was_sent_and_not_committed_is_not_kept(pool: Pool) -> None:
+    with pool.connection() as connection:
+        line = Line(connection)
+        line.send(b"UPDATE head SET position = position + %(more)s RETURNING position", {"more": 1})
+        line.leave()
+    with pool.connection() as connection:
+        assert connection.execute("SELECT position FROM head").fetchone() == (0,)
+
+
 def test_a_statement_that_cannot_be_prepared_has_its_error_and_the_next_its_answer(connection: Database) -> None:
     line = Line(connection)
     for statement in (b"SELECT FROM nowhere WHERE %(count)s = 1", ROWS):
-        line.send(statement, {"count": 1})
+        sent(line, statement, {"count": 1})
     with pytest.raises(psycopg.errors.UndefinedTable):
         line.receive()
     assert line.receive() == 1
@@ -126,23 +155,23 @@ def test_what_was_deallocated_under_way_was_not_executed_and_is_prepared_again(c
     assert prepared.run(connection, ROWS, {"count": 1}) == 1
     connection.execute("DEALLOCATE ALL")
     line = Line(connection)
-    line.send(ROWS, {"count": 1})
+    sent(line, ROWS, {"count": 1})
     assert line.receive() is None
-    line.send(ROWS, {"count": 2})
+    sent(line, ROWS, {"count": 2})
     assert line.receive() == 2
 
 
 def test_what_is_sent_while_the_database_is_busy_may_be_larger_than_what_it_takes_in(connection: Database) -> None:
     line = Line(connection)
     for _ in range(2):
-        line.send(LONG, {"data": b"x" * 8_000_000})
+        sent(line, LONG, {"data": b"x" * 8_000_000})
     assert [line.receive() for _ in range(2)] == [1, 1]
 
 
 def test_an_answer_that_came_while_something_was_sent_is_known_of(connection: Database) -> None:
     line = Line(connection)
-    line.send(ROWS, {"count": 1})
-    line.send(LONG, {"data": b"x" * 8_000_000})
+    sent(line, ROWS, {"count": 1})
+    sent(line, LONG, {"data": b"x" * 8_000_000})
     with Bell() as bell:
         assert line.is_answered or bell.wait(line, 10)
         assert line.receive() == 1
@@ -155,7 +184,7 @@ def test_a_line_whose_connection_ends_has_an_error_for_each_statement(database: 
     with pytest.raises(psycopg.OperationalError), pool.connection() as connection:
         line = Line(connection)
         for _ in range(2):
-            line.send(b"SELECT pg_sleep(%(seconds)s)", {"seconds": 20})
+            sent(line, b"SELECT pg_sleep(%(seconds)s)", {"seconds": 20})
         with psycopg.connect(database, autocommit=True) as owner:
             owner.execute("SELECT pg_terminate_backend(%s, 20000)", [connection.info.backend_pid])
         for _ in range(2):
@@ -163,7 +192,7 @@ def test_a_line_whose_connection_ends_has_an_error_for_each_statement(database: 
                 line.receive()
         line.leave()
         assert connection.closed
-        line.send(ROWS, {"count": 1})
+        sent(line, ROWS, {"count": 1})
 
 
 def test_a_connection_that_is_left_while_a_statement_is_under_way_ends(pool: Pool) -> None:
@@ -171,6 +200,6 @@ def test_a_connection_that_is_left_while_a_statement_is_under_way_ends(pool: Poo
         line = Line(connection)
         line.leave()
         assert not connection.closed
-        line.send(ROWS, {"count": 1})
+        sent(line, ROWS, {"count": 1})
         line.leave()
         assert connection.closed

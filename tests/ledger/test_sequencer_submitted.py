@@ -74,7 +74,7 @@ def watched_lines(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def watched(line: Line, *asked: Any) -> None:
         send(line, *asked)
-        seen.append(line._under_way)
+        seen.append(len(line._under_way))
 
     monkeypatch.setattr(Line, "send", watched)
     return seen
