@@ -24,6 +24,7 @@ from caseledger.settings import Settings
 from caseledger.wiring import System, open_system
 from ledger.imports import ImportedLines
 from ledger.recorder import PostgresRecorder
+from ledger.streams import KEPT_BYTES_FAR
 
 CORPUS: Final = Path(__file__).parents[2] / "shared" / "data" / "real_enforcement_all.jsonl.gz"
 FACTS: Final = 100_000
@@ -54,8 +55,9 @@ def run() -> Iterator[Result]:
 
 @contextmanager
 def _an_empty_ledger(home: Path) -> Iterator[System]:
-    """A system on a schema of its own."""
-    with open_system(Settings(home=home, schema=f"ledger_{next(_numbers)}")) as system:
+    """A system on a schema of its own, as an import opens it."""
+    settings = Settings(home=home, schema=f"ledger_{next(_numbers)}")
+    with open_system(settings, kept=KEPT_BYTES_FAR) as system:
         yield system
 
 

@@ -23,6 +23,7 @@ from ledger.files import new_whole
 from ledger.imports import ImportedLines, Rehearsal, RehearsedLines
 from ledger.ledger import Ledger
 from ledger.sealing import Discarding
+from ledger.streams import KEPT_BYTES_FAR
 from ledger.tree import log_name
 from projections.filling import Follower, following
 
@@ -49,7 +50,7 @@ def import_file(
     """
     with (
         open_source(name, settings.unpacking) as source,
-        open_system(settings) as system,
+        open_system(settings, kept=KEPT_BYTES_FAR) as system,
         _Rejections(name) as rejections,
     ):
         found = format_of(format_, source)

@@ -38,6 +38,7 @@ from caseledger.workers import ANSWERS, GRACE_SECONDS, LEAVE, Workers
 from ledger.background import background
 from ledger.observed import Observers
 from ledger.read_log import FLUSH_SECONDS
+from ledger.streams import KEPT_BYTES
 from ledger.tree import Proofs
 from projections.all import all_projections
 from projections.upgrading import upgrading
@@ -131,7 +132,7 @@ def _opened(settings: Settings, shared: Path | None = None, processes: int = 1) 
     with tracing() as traces:
         observer = measures if traces is None else Observers([measures, traces])
         requests = RequestLog(settings.log_slow, everything=settings.log_level <= logging.DEBUG)
-        with open_system(settings, observer, processes) as system:
+        with open_system(settings, observer, KEPT_BYTES // processes) as system:
             yield system, Watch(measures, requests, traces)
 
 

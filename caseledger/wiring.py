@@ -66,10 +66,10 @@ class System:
 
 
 @contextmanager
-def open_system(settings: Settings, observer: Observer = UNOBSERVED, processes: int = 1) -> Iterator[System]:
+def open_system(settings: Settings, observer: Observer = UNOBSERVED, kept: int = KEPT_BYTES) -> Iterator[System]:
     """The system on the database of the settings, migrated, with its rulebook adopted; closed when the block is left.
 
-    `observer` is told what is appended and projected; `processes` is how many of a server share out what memory it keeps.
+    `observer` is told what is appended and projected; `kept` is how many bytes of memory its folds take.
 
     Starts or joins the carried PostgreSQL of the home where no URL is set. Raises PostgresError, MigrationError or
     DatabaseError when that cannot be.
@@ -82,7 +82,7 @@ def open_system(settings: Settings, observer: Observer = UNOBSERVED, processes: 
         tree = _tree(pool, settings.signing_key)
         sealer = _sealer(pool, settings.master_key)
         recorder = PostgresRecorder(pool, seal=seal, tree=tree, observer=observer)
-        ledger = Ledger(recorder, sealer, snapshots=Snapshots(pool), kept=KEPT_BYTES // processes)
+        ledger = Ledger(recorder, sealer, snapshots=Snapshots(pool), kept=kept)
         ledger.adopt()
         runner = Runner(pool, recorder, all_projections(ledger.streams, ledger.rulebook), observer)
         stack.callback(runner.stop)

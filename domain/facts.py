@@ -6,8 +6,9 @@ in date costs what any other does.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
+from operator import attrgetter
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from domain.events import Event, EventVoided
@@ -50,16 +51,20 @@ def _order(fact: Fact[Event]) -> tuple[date, int]:
     return fact.effective_on, fact.position
 
 
+_position: Final[Callable[[Fact[Event]], int]] = attrgetter("position")
+
+
 class Facts:
     """The events of one tag, by type, each list ordered by (effective_on, position)."""
 
-    __slots__ = ("_by_type", "_own", "_types", "position")
+    __slots__ = ("_all", "_by_type", "_own", "position")
 
     def __init__(self) -> None:
         self._by_type: dict[type[Event], list[Fact[Event]]] = {}
-        self._own: set[type[Event]] = set()
+        self._own: tuple[type[Event], ...] = ()
         """The types whose list no copy shares: an event changes one of many, and the others need not be copied."""
-        self._types: dict[int, tuple[type[Event], date]] = {}
+        self._all: list[Fact[Event]] = []
+        """Every fact, in position order: a list, since it is copied with each change and takes a third of a mapping's memory."""
         self.position = 0
         """The last position folded."""
 
@@ -70,16 +75,17 @@ class Facts:
         for part in parts:
             for kind, facts in part._by_type.items():
                 whole._by_type.setdefault(kind, []).extend(facts)
-            whole._types.update(part._types)
+            whole._all += part._all
             whole.position = max(whole.position, part.position)
         for facts in whole._by_type.values():
             facts.sort(key=_order)
+        whole._all.sort(key=_position)
         return whole
 
     @property
     def size(self) -> int:
         """How many events it holds."""
-        return len(self._types)
+        return len(self._all)
 
     def evolve(self, recorded: Recorded, fact: Fact[Event] | None = None) -> None:
         """Folds the next event of the tag. Events come in position order, each once; `fact` is `fact_of` it, if it is at hand."""
@@ -96,37 +102,39 @@ class Facts:
             facts.append(fact)
         else:
             insort(facts, fact, key=_order)
-        self._types[fact.position] = type(fact.event), fact.effective_on
+        self._all.append(fact)
 
     def _void(self, position: int, by: int) -> None:
-        if position not in self._types:
+        place = self._place(position)
+        if place is None:
             return
-        self._list_of(self._types[position][0])
-        facts, place = self._place(position)
-        facts[place] = facts[place]._replace(voided_by=by)
+        fact = self._all[place]
+        facts = self._list_of(type(fact.event))
+        of_type = bisect_left(facts, _order(fact), key=_order)
+        self._all[place] = facts[of_type] = fact._replace(voided_by=by)
+
+    def _place(self, position: int) -> int | None:
+        """Where among all facts that of a position is, if there is one."""
+        place = bisect_left(self._all, position, key=_position)
+        return place if place < len(self._all) and self._all[place].position == position else None
 
     def _list_of(self, cls: type[Event]) -> list[Fact[Event]]:
         """The list of a type, to be changed."""
         if cls not in self._own:
-            self._own.add(cls)
+            self._own = (*self._own, cls)
             self._by_type[cls] = list(self._by_type.get(cls, ()))
         return self._by_type[cls]
-
-    def _place(self, position: int) -> tuple[list[Fact[Event]], int]:
-        cls, effective_on = self._types[position]
-        facts = self._by_type[cls]
-        return facts, bisect_left(facts, (effective_on, position), key=_order)
 
     def copy(self) -> "Facts":
         """A state of its own: what is folded into the copy does not touch this one."""
         twin = Facts()
-        if not self._types:
+        if not self._all:
             twin.position = self.position
             return twin
         # From now on this one, too, changes no list in place.
-        self._own = set()
+        self._own = ()
         twin._by_type = dict(self._by_type)
-        twin._types = dict(self._types)
+        twin._all = list(self._all)
         twin.position = self.position
         return twin
 
@@ -158,18 +166,19 @@ class Facts:
 
     def all(self) -> Iterator[Fact[Event]]:
         """Every fact, in position order."""
-        return iter(sorted((f for facts in self._by_type.values() for f in facts), key=lambda fact: fact.position))
+        return iter(self._all)
 
     def at_position(self, position: int) -> Fact[Event] | None:
-        if position not in self._types:
-            return None
-        facts, place = self._place(position)
-        return facts[place]
+        place = self._place(position)
+        return None if place is None else self._all[place]
 
 
 def fact_of(recorded: Recorded) -> Fact[Event]:
     """The event as the rules see it."""
-    return Fact(recorded.effective_on, recorded.position, recorded.event, recorded.uscc, recorded.historical)
+    event, uscc = recorded.event, recorded.uscc
+    # Most bear who they name: of the two equal texts one is enough, where millions of facts are kept.
+    named = getattr(event, "uscc", None)
+    return Fact(recorded.effective_on, recorded.position, event, named if named == uscc else uscc, recorded.historical)
 
 
 def fold(history: Iterable[Recorded]) -> Facts:

@@ -24,7 +24,7 @@ from domain.rulebook import RULEBOOK
 from ledger.migrations import Pool, open_pool_like
 from ledger.notices import connect
 from ledger.recorder import PostgresRecorder
-from ledger.streams import Streams
+from ledger.streams import KEPT_BYTES_FAR, Streams
 from projections.all import all_projections
 from projections.projection import Build
 from projections.runner import IDLE_SECONDS, Runner
@@ -192,7 +192,8 @@ def work(job: Job, names: Sequence[str], hurry: threading.Event) -> None:
     """Brings some projections of a job as far as it says; what is to be followed gathers until there is `hurry`."""
     with open_pool_like(job.conninfo) as pool, closing(connect(pool)) as database:
         recorder = PostgresRecorder(pool)
-        projections = [each for each in all_projections(Streams(recorder)) if each.name in names]
+        streams = Streams(recorder, most=KEPT_BYTES_FAR)
+        projections = [each for each in all_projections(streams) if each.name in names]
         runner = Runner(pool, recorder, projections, batch=BATCH)
         if job.upto is not None:
             runner.bring(database, job.upto)
