@@ -21,7 +21,8 @@ from projecting import A_ROW_IN_EVERY_TABLE
 from projections import filling, runner
 from projections.all import all_projections
 from projections.filling import Job, following, usual
-from projections.rebuilding import TABLES, rebuild
+from projections.rebuilding import rebuild
+from projections.tables import TABLES
 from running import System, code, wait_until
 from tampering import spoil_entry
 
