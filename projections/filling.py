@@ -26,7 +26,7 @@ from ledger.notices import connect
 from ledger.recorder import PostgresRecorder
 from ledger.streams import Streams
 from projections.all import all_projections
-from projections.projection import Build
+from projections.projection import Build, Database
 from projections.runner import IDLE_SECONDS, Runner
 from projections.tables import index
 
@@ -200,13 +200,21 @@ def work(job: Job, names: Sequence[str], hurry: threading.Event) -> None:
         if job.upto is not None:
             runner.bring(database, job.upto)
             if job.schemas:
-                # The tables are theirs who may migrate.
-                database.execute("SET ROLE NONE")
-                index(database, *job.schemas, names)
+                _index(pool, database, job.schemas, names)
         else:
             # Rows and position are lost together or not at all, and made again then; what an append waits for flushes them, too.
             database.execute("SET synchronous_commit = off")
             runner.follow(database, partial(_rest, hurry))
+
+
+def _index(pool: Pool, database: Database, schemas: tuple[str, str], names: Sequence[str]) -> None:
+    """Two at a time: who is done last has both cores."""
+    with closing(connect(pool)) as second:
+        owners = (database, second)
+        for owner in owners:
+            # The tables are theirs who may migrate.
+            owner.execute("SET ROLE NONE")
+        index(owners, *schemas, names)
 
 
 def _rest(hurry: threading.Event) -> None:

@@ -6,10 +6,8 @@ middle leaves its schema, which the next one drops: nothing of it was ever asked
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Final, TypeAlias
 
 import psycopg
@@ -24,7 +22,7 @@ from projections.filling import BATCH, FAR, Fillers, fillers, usual
 from projections.parking import Parked, Parking
 from projections.projection import Build, Database, Projection
 from projections.runner import Runner
-from projections.tables import TABLES, copy_table, index
+from projections.tables import TABLES, copy_table, index, side_by_side
 
 STEP: Final = 10_000
 """Events after which progress is told."""
@@ -134,7 +132,7 @@ class _Rebuild:
                 log.error("an event cannot be applied", projection=each.projection, parked=each.uscc, why=each.why.en)
         else:
             self._approach(0, progress)
-        index(self._owner, self._schema, self._beside, self._names)
+        index([self._owner], self._schema, self._beside, self._names)
 
     def follow(self, progress: Progress) -> None:
         """Applies the log up to where the live ones are, until there is next to nothing left."""
@@ -158,21 +156,17 @@ class _Rebuild:
 
         The live runner waits until a snapshot of that moment is taken, and no longer.
         """
-        found: dict[str | None, list[str]] = {}
         with ExitStack() as stack:
             lookers = [stack.enter_context(self._looking()) for _ in range(LOOKERS)]
             with self._owner.transaction():
                 position = self._level()
                 for looking in lookers:
                     looking.execute("SELECT 1")
-            idle = SimpleQueue[Database]()
-            for looking in lookers:
-                idle.put(looking)
-            with ThreadPoolExecutor(LOOKERS) as threads:
-                differing = threads.map(lambda each: self._differing(idle, *each), self._tables)
-                for (table, _), usccs in zip(self._tables, differing, strict=True):
-                    for uscc in usccs:
-                        found.setdefault(uscc, []).append(table)
+            differing = side_by_side(lookers, lambda looking, each: self._differing(looking, *each), self._tables)
+        found: dict[str | None, list[str]] = {}
+        for (table, _), usccs in zip(self._tables, differing, strict=True):
+            for uscc in usccs:
+                found.setdefault(uscc, []).append(table)
         ordered = sorted(found.items(), key=lambda item: item[0] or "")
         return position, tuple(Difference(uscc, tuple(tables)) for uscc, tables in ordered)
 
@@ -185,15 +179,7 @@ class _Rebuild:
             with looking.transaction():
                 yield looking
 
-    def _differing(self, idle: SimpleQueue[Database], table: str, subject: str) -> list[str | None]:
-        """The enterprises whose rows of a table differ, looked at by the next connection that is idle."""
-        looking = idle.get()
-        try:
-            return self._looked_at(looking, table, subject)
-        finally:
-            idle.put(looking)
-
-    def _looked_at(self, looking: Database, table: str, subject: str) -> list[str | None]:
+    def _differing(self, looking: Database, table: str, subject: str) -> list[str | None]:
         named = sql.SQL(", ").join(map(sql.Identifier, _columns(looking, self._schema, table)))
         live, new = sql.Identifier(self._schema), sql.Identifier(self._beside)
         of_live, of_new = (sql.SQL(subject).format(schema=each) for each in (live, new))

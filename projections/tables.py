@@ -3,13 +3,18 @@
 They are made as the live ones are by now, whatever migrations made them so.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Final, TypeVar
 
 from psycopg import sql
 
 from ledger.migrations import RUNTIME_ROLE
 from projections.projection import Database
+
+GivenT = TypeVar("GivenT")
+DoneT = TypeVar("DoneT")
 
 USCC: Final = "uscc"
 NO_ENTERPRISE: Final = "NULL::text"
@@ -61,13 +66,37 @@ def copy_table(owner: Database, schema: str, beside: str, table: str) -> None:
             owner.execute(_moved(owner, definition, schema, beside))
 
 
-def index(owner: Database, schema: str, beside: str, names: Iterable[str]) -> None:
-    """Makes the indexes that the tables of these projections were filled without, but those that are there already."""
+def index(owners: Sequence[Database], schema: str, beside: str, names: Iterable[str]) -> None:
+    """Makes the indexes that the tables of these projections were filled without, but those that are there already.
+
+    On each connection one at a time.
+    """
+    missing = []
     for table in (table for name in names for table in TABLES[name]):
-        made = {name for name, _ in _indexes(owner, beside, table)}
-        for name, definition in _indexes(owner, schema, table):
+        made = {name for name, _ in _indexes(owners[0], beside, table)}
+        for name, definition in _indexes(owners[0], schema, table):
             if name not in made:
-                owner.execute(_moved(owner, definition, schema, beside))
+                missing.append(_moved(owners[0], definition, schema, beside))
+    side_by_side(owners, lambda owner, statement: owner.execute(statement), missing)
+
+
+def side_by_side(
+    connections: Sequence[Database], do: Callable[[Database, GivenT], DoneT], given: Iterable[GivenT]
+) -> list[DoneT]:
+    """What is done with each that is given, in their order, on whichever of the connections is idle."""
+    idle = SimpleQueue[Database]()
+    for connection in connections:
+        idle.put(connection)
+
+    def done(each: GivenT) -> DoneT:
+        connection = idle.get()
+        try:
+            return do(connection, each)
+        finally:
+            idle.put(connection)
+
+    with ThreadPoolExecutor(len(connections)) as threads:
+        return list(threads.map(done, given))
 
 
 def _indexes(owner: Database, schema: str, table: str) -> list[tuple[str, str]]:
