@@ -13,7 +13,8 @@ from caseledger.settings import Settings
 from caseledger.wiring import catch_up, open_system
 from domain.text import shown
 from projections.all import all_projections
-from projections.rebuilding import TABLES, CannotRebuild, Progress, Rebuilt, rebuild
+from projections.rebuilding import CannotRebuild, Progress, Rebuilt, rebuild
+from projections.tables import TABLES
 
 SHOWN: Final = 20
 """How many of the enterprises that differ are printed for people."""

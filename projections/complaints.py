@@ -1,8 +1,9 @@
 """Complaint counts a day (§8): received, and substantiated by the last visible resolution."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
+from itertools import chain
 from typing import Final, NamedTuple
 
 from psycopg import sql
@@ -35,8 +36,8 @@ class Day(NamedTuple):
 Change = tuple[int, int]
 """Complaints received and complaints substantiated, as a difference."""
 
-Shares = Counter[tuple[Day, int]]
-"""What complaints add to the counts: by day and place in a Change."""
+Shares = dict[Day, Change]
+"""What complaints add to the counts."""
 
 
 class Complaints:
@@ -58,12 +59,11 @@ class Complaints:
         resolved = [_resolved(e, e.event, voided) for e, _ in own if isinstance(e.event, ComplaintResolved)]
         named = {tag.removeprefix(TAG) for tag, _ in tagged(voids, TAG)}.union(row.complaint_id for row in resolved)
         older = named - {row.complaint_id for row in received}
-        before = _shares(database, older)
+        before = _sum(_kept(database, older))
         _insert_received(database, received)
         _insert_resolved(database, resolved)
         _void(database, voided, older)
-        after = _shares(database, older)
-        after.update(_shares_of(received, resolved))
+        after = _sum(chain(_kept(database, older), _come(received, resolved)))
         _add(database, _difference(before, after))
 
 
@@ -107,10 +107,10 @@ def shares(day: Day, resolutions: Sequence[Settled]) -> dict[Day, Change]:
     return changes
 
 
-def _shares(database: Database, complaint_ids: Collection[str]) -> Shares:
-    """The shares of complaints as they are kept."""
+def _kept(database: Database, complaint_ids: Collection[str]) -> Iterable[tuple[Day, Sequence[Settled]]]:
+    """The days of complaints and what has settled them, as they are kept."""
     if not complaint_ids:
-        return Counter()
+        return ()
     rows = database.execute(
         "SELECT c.complaint_id, c.uscc, c.received_on, r.effective_on, r.position, r.substantiated FROM complaints c"
         " LEFT JOIN resolutions r ON r.complaint_id = c.complaint_id AND NOT r.voided"
@@ -122,34 +122,36 @@ def _shares(database: Database, complaint_ids: Collection[str]) -> Shares:
         own = settled.setdefault((complaint_id, Day(uscc, received_on, received_on)), [])
         if position is not None:
             own.append(Settled(effective_on, position, substantiated))
-    return _sum((day, resolutions) for (_, day), resolutions in settled.items())
+    return ((day, resolutions) for (_, day), resolutions in settled.items())
 
 
-def _shares_of(received: Iterable[Received], resolved: Iterable[Resolved]) -> Shares:
-    """The shares of complaints that came with a batch."""
-    settled: dict[str, list[Settled]] = {}
+def _come(received: Iterable[Received], resolved: Iterable[Resolved]) -> Iterable[tuple[Day, Sequence[Settled]]]:
+    """The same of complaints that came with a batch."""
+    settled = defaultdict[str, list[Settled]](list)
     for each in resolved:
         if not each.voided:
-            turn = Settled(each.effective_on, each.position, each.substantiated)
-            settled.setdefault(each.complaint_id, []).append(turn)
-    standing = (each for each in received if not each.voided)
-    return _sum((Day(e.uscc, e.received_on, e.received_on), settled.get(e.complaint_id, ())) for e in standing)
+            settled[each.complaint_id].append(Settled(each.effective_on, each.position, each.substantiated))
+    return (
+        (Day(each.uscc, each.received_on, each.received_on), settled.get(each.complaint_id, ()))
+        for each in received
+        if not each.voided
+    )
 
 
 def _sum(complaints: Iterable[tuple[Day, Sequence[Settled]]]) -> Shares:
-    total: Shares = Counter()
+    total: Shares = {}
     for day, resolutions in complaints:
-        for at, (received, substantiated) in shares(day, resolutions).items():
-            total[at, 0] += received
-            if substantiated:
-                total[at, 1] += substantiated
+        for at, change in shares(day, resolutions).items():
+            known = total.get(at)
+            total[at] = (known[0] + change[0], known[1] + change[1]) if known else change
     return total
 
 
-def _difference(before: Shares, after: Shares) -> dict[Day, Change]:
-    after.subtract(before)
-    days = {day for day, _ in after}
-    changes = {day: (after[day, 0], after[day, 1]) for day in days}
+def _difference(before: Shares, after: Shares) -> Shares:
+    changes = dict(after)
+    for day, (received, substantiated) in before.items():
+        known = after.get(day, (0, 0))
+        changes[day] = known[0] - received, known[1] - substantiated
     return {day: change for day, change in changes.items() if change != (0, 0)}
 
 
@@ -180,7 +182,7 @@ def _void(database: Database, positions: Collection[int], complaint_ids: Collect
             database.execute(statement.format(sql.Identifier(table)), asked)
 
 
-def _add(database: Database, changes: dict[Day, Change]) -> None:
+def _add(database: Database, changes: Shares) -> None:
     if not changes:
         return
     rows = [(*day, *change) for day, change in sorted(changes.items())]

@@ -6,7 +6,7 @@ from domain.callers import Role
 from domain.events import GateDecided
 from domain.recorded import Recorded
 from ledger.rows import columns
-from projections.projection import Database
+from projections.projection import Database, Moves
 
 
 class Decisions:
@@ -16,7 +16,7 @@ class Decisions:
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
         rows = [
             (e.position, e.event.uscc, e.event.gate.value, e.event.outcome.value, asking_carrier(e.event.requested_by))
-            for e in batch
+            for e in Moves.of_batch(batch).of((GateDecided,))
             if isinstance(e.event, GateDecided)
         ]
         if rows:

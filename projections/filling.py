@@ -26,8 +26,9 @@ from ledger.notices import connect
 from ledger.recorder import PostgresRecorder
 from ledger.streams import KEPT_BYTES_FAR, Streams
 from projections.all import all_projections
-from projections.projection import Build
+from projections.projection import Build, Database
 from projections.runner import IDLE_SECONDS, Runner
+from projections.tables import index
 
 BATCH: Final = 10_000
 """Events of a transaction: five times as many as in one that others wait for. About 30 MB of memory."""
@@ -50,12 +51,14 @@ log = structlog.get_logger(__name__)
 class Job(msgspec.Struct, frozen=True):
     """What is told: where the tables are, which projections are brought there, by how many processes, and how far.
 
-    Without an end they follow whoever appends, as long as no other runner leads.
+    Without an end they follow whoever appends, as long as no other runner leads. `schemas`: that of what serves and the one
+    beside, whose tables are indexed by who has filled them.
     """
 
     conninfo: str
     shares: tuple[tuple[str, ...], ...]
     upto: int | None = None
+    schemas: tuple[str, str] | None = None
 
 
 class Fillers:
@@ -65,9 +68,9 @@ class Fillers:
         self._process = process
         self._shares = shares
 
-    def fill(self, pool: Pool, upto: int, watch: Callable[[], None]) -> None:
+    def fill(self, pool: Pool, schemas: tuple[str, str], upto: int, watch: Callable[[], None]) -> None:
         """Returns when all have ended, at that position or before it. `watch` is called meanwhile, and may raise."""
-        _tell(self._process, Job(str(pool.conninfo), self._shares, upto))
+        _tell(self._process, Job(str(pool.conninfo), self._shares, upto, schemas))
         while self._process.poll() is None:
             watch()
             sleep(POLL_SECONDS)
@@ -197,10 +200,22 @@ def work(job: Job, names: Sequence[str], hurry: threading.Event) -> None:
         runner = Runner(pool, recorder, projections, batch=BATCH)
         if job.upto is not None:
             runner.bring(database, job.upto)
+            if job.schemas:
+                _index(pool, database, job.schemas, names)
         else:
             # Rows and position are lost together or not at all, and made again then; what an append waits for flushes them, too.
             database.execute("SET synchronous_commit = off")
             runner.follow(database, partial(_rest, hurry))
+
+
+def _index(pool: Pool, database: Database, schemas: tuple[str, str], names: Sequence[str]) -> None:
+    """Two at a time: who is done last has both cores."""
+    with closing(connect(pool)) as second:
+        owners = (database, second)
+        for owner in owners:
+            # The tables are theirs who may migrate.
+            owner.execute("SET ROLE NONE")
+        index(owners, *schemas, names)
 
 
 def _rest(hurry: threading.Event) -> None:
@@ -211,4 +226,5 @@ def _rest(hurry: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # All is written and every connection closed; to take the folds apart one by one is time that others wait for.
+    os._exit(main())

@@ -16,6 +16,7 @@ class History:
     version = 1
 
     def apply(self, database: Database, batch: Sequence[Recorded]) -> None:
+        types = [each.type for each in batch]
         database.execute(
             "INSERT INTO history (position, uscc, area, type, effective_on)"
             " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::date[])",
@@ -23,12 +24,12 @@ class History:
                 Integers.packed([each.position for each in batch]),
                 Texts.nullable([each.uscc for each in batch]),
                 Texts.packed([_AREAS[type(each.event)] for each in batch]),
-                Texts.packed([each.type for each in batch]),
+                Texts.packed(types),
                 Dates.packed([each.effective_on for each in batch]),
             ],
         )
-        voids = [(event.event.position, event.position) for event in batch if isinstance(event.event, EventVoided)]
-        if voids:
+        if EventVoided.__name__ in types:
+            voids = [(each.event.position, each.position) for each in batch if isinstance(each.event, EventVoided)]
             database.execute(
                 "UPDATE history SET voided_by = void.by"
                 " FROM unnest(%s::bigint[], %s::bigint[]) AS void (position, by) WHERE history.position = void.position",

@@ -1,6 +1,7 @@
 """What a projection is: a name, and how it writes a batch of events into its own tables."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import attrgetter
 from typing import Final, Protocol, TypeAlias
@@ -45,9 +46,11 @@ class Moves:
     _latest: "tuple[Sequence[Recorded], Moves] | None" = None
 
     def __init__(self, batch: Sequence[Recorded]) -> None:
-        self._by_type: dict[str, list[Recorded]] = {}
+        by_type = defaultdict[str, list[Recorded]](list)
         for each in batch:
-            self._by_type.setdefault(moved_type(each) if each.type == _VOID else each.type, []).append(each)
+            name = each.type
+            by_type[name if name != _VOID else moved_type(each)].append(each)
+        self._by_type: Mapping[str, list[Recorded]] = by_type
         self._touching: dict[tuple[str, frozenset[str]], dict[str, list[int]]] = {}
 
     @classmethod

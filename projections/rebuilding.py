@@ -1,12 +1,11 @@
 """Rebuilding beside: read models are made anew in a schema of their own while the old ones serve, then take their place.
 
 The schema beside comes first on the search path, so that a projection writes to its new tables and reads the log where it
-is; that both are named the same is all there is to the swap. The tables are made as the live ones are by now, whatever
-migrations made them so. A rebuild that ended in the middle leaves its schema, which the next one drops: nothing of it was
-ever asked.
+is; that both are named the same is all there is to the swap. A rebuild that ended in the
+middle leaves its schema, which the next one drops: nothing of it was ever asked.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -23,37 +22,8 @@ from projections.filling import BATCH, FAR, Fillers, fillers, usual
 from projections.parking import Parked, Parking
 from projections.projection import Build, Database, Projection
 from projections.runner import Runner
+from projections.tables import TABLES, copy_table, index, side_by_side
 
-USCC: Final = "uscc"
-NO_ENTERPRISE: Final = "NULL::text"
-SUBJECT: Final = "split_part(subject, ':', 2)"
-OF_COMPLAINT: Final = "(SELECT c.uscc FROM {schema}.complaints c WHERE c.complaint_id = row.complaint_id)"
-TABLES: Final[Mapping[str, Mapping[str, str]]] = {
-    "history": {"history": USCC},
-    "register": {"register": USCC, "credit_spans": USCC, "filed_numbers": USCC},
-    "credit_changes": {"credit_changes": USCC},
-    "complaints": {"complaints": USCC, "complaint_days": USCC, "resolutions": OF_COMPLAINT},
-    "decisions": {"decisions": USCC},
-    "draws": {"draws": NO_ENTERPRISE, "licence_spans": USCC},
-    "supervision": {
-        "duties": SUBJECT,
-        "listings": SUBJECT,
-        "exhibits": SUBJECT,
-        "live_accesses": SUBJECT,
-        "findings": USCC,
-    },
-}
-"""Each projection's tables, with what names the enterprise of a row."""
-WHILE_FILLED: Final = frozenset(
-    (
-        *(f"{table}_of_subject" for table in ("duties", "listings", "exhibits", "findings", "live_accesses")),
-        "credit_changes_of_enterprise",
-        "filed_numbers_of_enterprise",
-        "resolutions_of_complaint",
-    )
-)
-"""The indexes, besides keys, by which rows are looked up while tables are filled. The others are made of the full tables,
-at a fraction of the cost."""
 STEP: Final = 10_000
 """Events after which progress is told."""
 NEAR: Final = 1_000
@@ -61,6 +31,8 @@ NEAR: Final = 1_000
 SWAP_SECONDS: Final = 10
 """Longest wait for questions that read the tables which are swapped; then it is tried again."""
 SWAPS: Final = 5
+LOOKERS: Final = 2
+"""How many tables are compared at a time."""
 _LOCK: Final = "hashtextextended('caseledger rebuild ' || %s, 0)"
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -147,15 +119,20 @@ class _Rebuild:
         return ((table, subject) for name in self._names for table, subject in TABLES[name].items())
 
     def fill(self, fillers: Fillers | None, progress: Progress) -> None:
-        """Fills the tables up to where the live ones are, by processes of their own where it is far, and then indexes them."""
+        """Fills the tables up to where the live ones are and indexes them, by processes of their own where it is far."""
         if fillers:
             target = self._live()
-            fillers.fill(self._runner.pool, target, lambda: progress(self._runner.position(), target))
+            fillers.fill(
+                self._runner.pool,
+                (self._schema, self._beside),
+                target,
+                lambda: progress(self._runner.position(), target),
+            )
             for each in self._runner.parking.parked():
                 log.error("an event cannot be applied", projection=each.projection, parked=each.uscc, why=each.why.en)
         else:
             self._approach(0, progress)
-        _index(self._owner, self._schema, self._beside, [table for table, _ in self._tables])
+        index([self._owner], self._schema, self._beside, self._names)
 
     def follow(self, progress: Progress) -> None:
         """Applies the log up to where the live ones are, until there is next to nothing left."""
@@ -179,19 +156,28 @@ class _Rebuild:
 
         The live runner waits until a snapshot of that moment is taken, and no longer.
         """
+        with ExitStack() as stack:
+            lookers = [stack.enter_context(self._looking()) for _ in range(LOOKERS)]
+            with self._owner.transaction():
+                position = self._level()
+                for looking in lookers:
+                    looking.execute("SELECT 1")
+            differing = side_by_side(lookers, lambda looking, each: self._differing(looking, *each), self._tables)
+        found: dict[str | None, list[str]] = {}
+        for (table, _), usccs in zip(self._tables, differing, strict=True):
+            for uscc in usccs:
+                found.setdefault(uscc, []).append(table)
+        ordered = sorted(found.items(), key=lambda item: item[0] or "")
+        return position, tuple(Difference(uscc, tuple(tables)) for uscc, tables in ordered)
+
+    @contextmanager
+    def _looking(self) -> Iterator[Database]:
+        """A connection in a transaction that goes on seeing what its first statement sees."""
         with closing(connect(self._runner.pool)) as looking:
             looking.execute("SET ROLE NONE")
             looking.isolation_level = IsolationLevel.REPEATABLE_READ
             with looking.transaction():
-                with self._owner.transaction():
-                    position = self._level()
-                    looking.execute("SELECT 1")
-                found: dict[str | None, list[str]] = {}
-                for table, subject in self._tables:
-                    for uscc in self._differing(looking, table, subject):
-                        found.setdefault(uscc, []).append(table)
-        ordered = sorted(found.items(), key=lambda item: item[0] or "")
-        return position, tuple(Difference(uscc, tuple(tables)) for uscc, tables in ordered)
+                yield looking
 
     def _differing(self, looking: Database, table: str, subject: str) -> list[str | None]:
         named = sql.SQL(", ").join(map(sql.Identifier, _columns(looking, self._schema, table)))
@@ -297,54 +283,12 @@ def _side_schema(owner: Database, schema: str, names: Sequence[str]) -> Iterator
             sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(beside), sql.Identifier(RUNTIME_ROLE))
         )
         for table in ("projections", "parked", *(table for name in names for table in TABLES[name])):
-            _copy_table(owner, schema, beside, table)
+            copy_table(owner, schema, beside, table)
     try:
         yield beside
     finally:
         if not owner.closed:
             owner.execute(drop)
-
-
-def _copy_table(owner: Database, schema: str, beside: str, table: str) -> None:
-    """An empty table as the live one is, its constraints and indexes named the same."""
-    live, new = sql.Identifier(schema, table), sql.Identifier(beside, table)
-    owner.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)").format(new, live))
-    owner.execute(sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {}").format(new, sql.Identifier(RUNTIME_ROLE)))
-    constraints = owner.execute(
-        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
-        " WHERE conrelid = %s::regclass AND contype IN ('p', 'u', 'x')",
-        [live.as_string(owner)],
-    ).fetchall()
-    for name, definition in constraints:
-        statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}")
-        owner.execute(statement.format(new, sql.Identifier(name), sql.SQL(definition)))
-    for name, definition in _indexes(owner, schema, table):
-        if name in WHILE_FILLED:
-            owner.execute(_moved(owner, definition, schema, beside))
-
-
-def _index(owner: Database, schema: str, beside: str, tables: Iterable[str]) -> None:
-    """Makes the indexes that the tables were filled without."""
-    for table in tables:
-        for name, definition in _indexes(owner, schema, table):
-            if name not in WHILE_FILLED:
-                owner.execute(_moved(owner, definition, schema, beside))
-
-
-def _indexes(owner: Database, schema: str, table: str) -> list[tuple[str, str]]:
-    """The names of the indexes of a live table that are no constraint's, each with the statement that makes it."""
-    return owner.execute(
-        "SELECT relname, pg_get_indexdef(indexrelid)"
-        " FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid LEFT JOIN pg_constraint ON conindid = indexrelid"
-        " WHERE indrelid = %s::regclass AND pg_constraint.oid IS NULL ORDER BY 1",
-        [sql.Identifier(schema, table).as_string(owner)],
-    ).fetchall()
-
-
-def _moved(owner: Database, definition: str, schema: str, beside: str) -> bytes:
-    # It names the table with its schema where that is not on the search path alone.
-    quoted = _one(owner, "SELECT quote_ident(%s)", [schema])
-    return definition.replace(f" ON {quoted}.", f" ON {sql.Identifier(beside).as_string(owner)}.", 1).encode()
 
 
 def _columns(looking: Database, schema: str, table: str) -> list[str]:

@@ -14,6 +14,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from enum import Enum
 from time import monotonic, perf_counter, sleep
@@ -78,6 +79,8 @@ class Batch(NamedTuple):
     upto: int
 
 
+_Read: TypeAlias = Callable[[int, int], Sequence[EntryT]]
+"""Reads up to so many entries after a position."""
 _Apply: TypeAlias = Callable[[Database, Sequence[EntryT], Mapping[str, int]], list[Parked]]
 """Applies entries to the projections that have reached these positions; gives what could not be applied."""
 
@@ -157,8 +160,10 @@ class Runner:
     def bring(self, database: Database, upto: int) -> None:
         """Applies what there is up to a position without the lead, to tables that nobody is told of yet."""
         self._enrol(database)
-        while self._move(database, upto):
-            pass
+        with ThreadPoolExecutor(1) as reading:
+            read = _ReadAhead(self._read, reading, upto)
+            while self._move(database, upto, read):
+                pass
 
     def follow(self, database: Database, rest: Callable[[], None]) -> None:
         """Applies what comes, beside others that follow with other projections; it waits while a runner leads.
@@ -283,12 +288,12 @@ class Runner:
     def _own(self) -> dict[str, list[str] | list[int]]:
         return {"names": list(self.versions), "versions": list(self.versions.values())}
 
-    def _move(self, database: Database, upto: int | None = None) -> Batch | None:
+    def _move(self, database: Database, upto: int | None = None, read: "_Read[Recorded] | None" = None) -> Batch | None:
         """Applies one batch on the connection that leads; None where there is none."""
         if not self._is_behind(database, upto):
             return None
         try:
-            return self._write(database, upto, self._read, self._apply)
+            return self._write(database, upto, read or self._read, self._apply)
         except PASSING:
             raise
         except Exception as fault:
@@ -306,7 +311,7 @@ class Runner:
         self,
         database: Database,
         upto: int | None,
-        read: Callable[[int, int], Sequence[EntryT]],
+        read: _Read[EntryT],
         apply: _Apply[EntryT],
     ) -> Batch | None:
         began = perf_counter()
@@ -352,6 +357,24 @@ class Runner:
         parked = _parked(database)
         shares = {name: _share(batch, after, parked.get(name, ())) for name, after in reached.items()}
         return [each for name, mine in shares.items() for each in apply_apart(database, self._projections[name], mine)]
+
+
+class _ReadAhead:
+    """Reads the next batch up to a position while the database writes the one that was asked for: the log never changes."""
+
+    def __init__(self, read: _Read[Recorded], reading: ThreadPoolExecutor, upto: int) -> None:
+        self._read = read
+        self._reading = reading
+        self._upto = upto
+        self._ahead: tuple[tuple[int, int], Future[Sequence[Recorded]]] | None = None
+
+    def __call__(self, after: int, limit: int) -> Sequence[Recorded]:
+        ahead, self._ahead = self._ahead, None
+        found = ahead[1].result() if ahead and ahead[0] == (after, limit) else self._read(after, limit)
+        if found and found[-1].position < self._upto:
+            following = found[-1].position, min(limit, self._upto - found[-1].position)
+            self._ahead = following, self._reading.submit(self._read, *following)
+        return found
 
 
 def _share(batch: Sequence[EntryT], after: int, parked: Collection[str]) -> Sequence[EntryT]:

@@ -171,19 +171,23 @@ def _may_be_found(complained: Sequence[Recorded]) -> dict[str, list[int]]:
 
     Most complaints are received and settled soon after: what is told by the batch need not be read from the log.
     """
-    touched: dict[str, list[int]] = {}
-    received: dict[str, ComplaintReceived] = {}
-    settled: set[str] = set()
-    for tag, each in tagged(complained, COMPLAINT):
-        touched.setdefault(tag, []).append(each.position)
-        if isinstance(each.event, ComplaintReceived):
-            received[tag] = each.event
-        elif isinstance(each.event, ComplaintResolved):
-            settled.add(tag)
+    settled = {each.event.complaint_id for each in complained if isinstance(each.event, ComplaintResolved)}
     idle = {
-        tag for tag, event in received.items() if tag not in settled or not findings.reads_of_outbound_finding(event)
+        event.complaint_id
+        for each in complained
+        if isinstance(event := each.event, ComplaintReceived)
+        and (event.complaint_id not in settled or not findings.reads_of_outbound_finding(event))
     }
-    return {tag: positions for tag, positions in touched.items() if tag not in idle}
+    touched: dict[str, list[int]] = {}
+    for tag, each in tagged([each for each in complained if _complaint(each.event) not in idle], COMPLAINT):
+        if tag.removeprefix(COMPLAINT) not in idle:
+            touched.setdefault(tag, []).append(each.position)
+    return touched
+
+
+def _complaint(event: Event) -> str | None:
+    """The complaint that an event names; a void names none."""
+    return event.complaint_id if isinstance(event, ComplaintReceived | ComplaintResolved) else None
 
 
 def _from_folds(

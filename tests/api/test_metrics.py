@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from given import registered
 from ledger.addresses import target_of
 from ledger.webhooks import Wanted, Webhooks
-from projections.rebuilding import TABLES
+from projections.tables import TABLES
 from running import System
 
 

@@ -21,7 +21,8 @@ from projecting import A_ROW_IN_EVERY_TABLE
 from projections import filling, runner
 from projections.all import all_projections
 from projections.filling import Job, following, usual
-from projections.rebuilding import TABLES, rebuild
+from projections.rebuilding import rebuild
+from projections.tables import TABLES
 from running import System, code, wait_until
 from tampering import spoil_entry
 
@@ -57,6 +58,22 @@ def test_what_processes_fill_equals_what_serves(system: System, ended: list[int 
     assert told[-1] == (system.head, system.head)
 
 
+def indexes(system: System) -> set[str]:
+    with system.pool.connection() as owner:
+        rows = owner.execute("SELECT indexname FROM pg_indexes WHERE schemaname = %s", [system.schema]).fetchall()
+    return {name for (name,) in rows}
+
+
+def test_who_has_filled_tables_indexes_them(
+    system: System, ended: list[int | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.known(*A_ROW_IN_EVERY_TABLE)
+    before = indexes(system)
+    monkeypatch.setattr("projections.rebuilding.index", lambda *_: None)
+    assert rebuild(system.pool, all_projections).swapped
+    assert (ended, indexes(system)) == ([0], before)
+
+
 def test_what_cannot_be_applied_is_parked_by_a_process_too(
     still: System, ended: list[int | None], database: str
 ) -> None:
@@ -72,9 +89,11 @@ def test_what_a_process_leaves_undone_is_done_by_who_waits_for_it(
     system: System, ended: list[int | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system.known(*A_ROW_IN_EVERY_TABLE)
+    before = indexes(system)
     monkeypatch.setattr(filling, "_start", started("import sys; sys.exit(3)"))
     made = rebuild(system.pool, all_projections)
     assert (ended, made.differing, made.position) == ([3], (), system.head)
+    assert indexes(system) == before
 
 
 def test_a_rebuild_that_is_broken_off_ends_its_processes(

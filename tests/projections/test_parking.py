@@ -1,6 +1,7 @@
 """Fail closed: what cannot be applied stops its enterprise, or its projection, and no other."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from domain.events import EnterpriseRenamed, RulebookAdopted
 from domain.recorded import Recorded
 from given import accessed, filed, registered, renamed
+from ledger.notices import connect
 from ledger.streams import Streams
 from projections.all import all_projections
 from projections.history import History
@@ -118,3 +120,16 @@ def test_an_entry_that_cannot_be_read_parks_its_enterprise_in_every_projection(s
     assert {(each.uscc, each.position) for each in parked} == {(code(2), at)}
     assert {each.projection for each in parked} == {each.name for each in projections}
     assert sorted(row["uscc"] for row in rows(still, "register")) == [code(1), code(3)]
+
+
+def test_an_entry_that_cannot_be_read_ahead_parks_its_enterprise_alone(still: System, database: str) -> None:
+    still.record(*(registered(uscc=code(n)) for n in range(6)))
+    at = still.record(registered(uscc=code(6)))[0].position
+    still.record(registered(uscc=code(7)))
+    spoil_entry(database, still.schema, at)
+    runner = Runner(still.pool, still.recorder, all_projections(Streams(still.recorder)), batch=2)
+    with closing(connect(still.pool)) as connection:
+        runner.bring(connection, still.head)
+    assert runner.position() == still.head
+    assert {(each.uscc, each.position) for each in runner.parking.parked()} == {(code(6), at)}
+    assert sorted(row["uscc"] for row in rows(still, "register")) == [code(n) for n in range(8) if n != 6]

@@ -18,8 +18,9 @@ from projections.all import all_projections
 from projections.history import History
 from projections.parking import Parking
 from projections.projection import Database, Projection
-from projections.rebuilding import TABLES, CannotRebuild, Difference, _Rebuild, rebuild
+from projections.rebuilding import CannotRebuild, Difference, _Rebuild, rebuild
 from projections.runner import Runner
+from projections.tables import TABLES
 from running import READ_MODELS, System, code
 
 

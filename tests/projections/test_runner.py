@@ -1,6 +1,7 @@
 """The runner: a batch's rows and its position in one transaction, each event once, whoever stops or fails."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from time import monotonic
 
@@ -14,6 +15,7 @@ from domain.recorded import Recorded
 from drawing import draw, licensees
 from given import filed, registered, renamed
 from ledger.migrations import RUNTIME_ROLE, open_pool
+from ledger.notices import connect
 from ledger.observed import Observer
 from ledger.recorder import PostgresRecorder
 from ledger.streams import Streams
@@ -366,6 +368,15 @@ def test_what_another_process_appended_is_seen_without_being_woken(seen: System)
         wait_until(lambda: runner.position() == seen.head)
     finally:
         runner.stop()
+
+
+def test_reading_ahead_goes_as_far_as_is_asked_and_no_event_is_applied_twice(still: System) -> None:
+    still.record(*(registered(uscc=code(n)) for n in range(9)))
+    runner = Runner(still.pool, still.recorder, all_projections(Streams(still.recorder)), batch=2)
+    with closing(connect(still.pool)) as connection:
+        for upto in (still.head - 4, still.head):
+            runner.bring(connection, upto)
+            assert len(still.tables()["history"]) == runner.position() == upto
 
 
 @pytest.mark.parametrize("seed", [1, 2])

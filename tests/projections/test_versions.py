@@ -9,7 +9,7 @@ from gating import access, decided
 from given import B, exposed, interviewed, listed, registered, renamed, retracted, unlisted, voided
 from projecting import A_ROW_IN_EVERY_TABLE
 from projections.all import all_projections
-from projections.rebuilding import TABLES
+from projections.tables import TABLES
 from running import ADOPTED, System
 
 LOG: Final = (
