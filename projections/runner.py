@@ -345,11 +345,12 @@ class Runner:
         return [readable(each) for each in self._recorder.read(after=after, limit=limit)]
 
     def _apply(self, database: Database, batch: Sequence[Recorded], reached: Mapping[str, int]) -> list[Parked]:
-        """Every projection's share at once."""
+        """Every projection's share at once. The rows of one are made while the database writes those of another."""
         parked = _parked(database)
-        for name, after in reached.items():
-            if mine := _share(batch, after, parked.get(name, ())):
-                self._projections[name].apply(database, mine)
+        with database.pipeline():
+            for name, after in reached.items():
+                if mine := _share(batch, after, parked.get(name, ())):
+                    self._projections[name].apply(database, mine)
         return []
 
     def _apply_apart(self, database: Database, batch: Sequence[Entry], reached: Mapping[str, int]) -> list[Parked]:
