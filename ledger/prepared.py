@@ -130,7 +130,7 @@ class Line:
             return None
         except Error:
             for text in prepared:
-                _NAMES[self.database].pop(text, None)
+                _NAMES.get(self.database, {}).pop(text, None)
             raise
         return next((result.ntuples for result in came if result.status == ExecStatus.TUPLES_OK), 0)
 

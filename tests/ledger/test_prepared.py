@@ -161,6 +161,17 @@ def test_what_was_deallocated_under_way_was_not_executed_and_is_prepared_again(c
     assert line.receive() == 2
 
 
+def test_what_cannot_be_prepared_behind_what_was_deallocated_has_its_own_error(connection: Database) -> None:
+    assert prepared.run(connection, ROWS, {"count": 1}) == 1
+    connection.execute("DEALLOCATE ALL")
+    line = Line(connection)
+    for statement in (ROWS, b"SELECT FROM nowhere WHERE %(count)s = 2"):
+        sent(line, statement, {"count": 1})
+    assert line.receive() is None
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        line.receive()
+
+
 def test_what_is_sent_while_the_database_is_busy_may_be_larger_than_what_it_takes_in(connection: Database) -> None:
     line = Line(connection)
     for _ in range(2):
