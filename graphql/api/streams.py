@@ -24,6 +24,8 @@ from domain.text import Language, Text
 from projections.feeds import Feeds
 
 SWEEP_SECONDS: Final = 0.5
+SETTLE_SECONDS: Final = 0.01
+"""So often it is looked whether a message has been taken after which a client is to be cut off."""
 BRIEF_SECONDS: Final = 1.0
 """So long anyone may take to take a message, however far behind."""
 
@@ -152,9 +154,16 @@ class Streams:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._cut_all)
 
-    def _cut_all(self) -> None:
-        for session in self._sessions:
+    def _cut_all(self, until: float | None = None) -> None:
+        """Cuts off who is sent nothing just now, and the others as soon as they have it, so that each is told exactly what it has;
+        who has not taken it in a moment is told of what it had before."""
+        assert self._loop is not None
+        until = until or monotonic() + BRIEF_SECONDS
+        sent = [each for each in self._sessions if each.sending_since is not None and monotonic() < until]
+        for session in self._sessions.difference(sent):
             session.cut(leaving(session))
+        if sent:
+            self._loop.call_later(SETTLE_SECONDS, self._cut_all, until)
 
     async def results(
         self, session: Session, context: Context, query: str, variables: dict[str, Any] | None, name: str | None

@@ -241,6 +241,9 @@ class _Connection:
 
     async def _send(self, message: dict[str, Any]) -> None:
         async with self._lock:
+            if self._session.ending.done():
+                # It was told of nothing that follows: the close says what it has.
+                raise WebSocketDisconnect
             with self._session.sending():
                 await self._websocket.send_text(msgspec.json.encode(message).decode())
 

@@ -1,17 +1,22 @@
 """Subscriptions under load: without gap or repeat through writers, cuts and restarts, and with clients that do not read."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
 from random import Random
-from typing import Final
+from types import SimpleNamespace
+from typing import Final, cast
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from api.streams import TOO_SLOW, StreamLimits
+from api.context import Place
+from api.streams import TOO_SLOW, Session, StreamLimits, Streams
+from domain.callers import Caller, Role
 from given import registered
 from ledger.master_keys import new_key
+from projections.feeds import Feeds
 from running import ADOPTED, System, code, fresh, running, started, wait_until
 from subscribing import EVENTS, NARROW, Socket, holding, narrow, streaming
 
@@ -142,3 +147,22 @@ def test_an_event_stream_that_is_never_read_is_let_go_of_and_gone_on_with(
     assert found == list(range(1, 21))
     with streaming(full.url, WIDE, headers=full.bearer("miit") | {"last-event-id": "20"}) as stream:
         assert [each["position"] for each in stream.results(3)] == [21, 22, 23]
+
+
+def test_who_is_being_sent_something_is_cut_off_after_it_and_told_that_it_has_it() -> None:
+    assert asyncio.run(_cut_while_sending()) == "The server is being restarted; connect again and resume with after: 98"
+
+
+async def _cut_while_sending() -> str:
+    feeds = cast(Feeds, SimpleNamespace(end=lambda: None, position=98))
+    streams = Streams(feeds, lambda _: None, StreamLimits())
+    session, place = Session(Caller(role=Role.AUDITOR, holder="reader"), None), Place()
+    place.begin(97)
+    session.running[id(place)] = place
+    with streams.connected(session):
+        with session.sending():
+            streams.end()
+            await asyncio.sleep(0.05)
+            assert not session.ending.done()
+            place.delivered = 98
+        return (await asyncio.wait_for(session.ending, 5)).text.en
