@@ -74,6 +74,11 @@ class _Turn:
     growth: Growth | None = None
 
     @property
+    def is_large(self) -> bool:
+        """Whether its events are more than one statement writes."""
+        return self.position - self.before.position > PART
+
+    @property
     def root(self) -> bytes | None:
         """Of the tree, where it leaves the head."""
         return self.growth.checkpoint.root if self.growth else None
@@ -127,8 +132,12 @@ class Appender:
         if known is None:
             return None
         turn, admitted = known
-        write = self._write_one if turn.position - turn.before.position <= PART else self._write_parts
-        if not write(database, turn, self._statements(turn, turn.before.edge, unless=group)):
+        statements = self._statements(turn, turn.before.edge, unless=group)
+        if turn.is_large:
+            written = self._write_parts(database, turn, statements)
+        else:
+            written = self._write_one(database, *statements)
+        if not written:
             return None
         self._left = turn.head
         return _results(turn, admitted)
@@ -148,7 +157,7 @@ class Appender:
         """
         self.may_be_kept = False
         sent = self._known(behind.turn.head if behind else self._left, group)
-        if sent is None or sent.turn.position - sent.turn.before.position > PART:
+        if sent is None or sent.turn.is_large:
             return None
         root = behind.turn.root if behind else None
         (statement,) = self._statements(sent.turn, sent.turn.before.edge, group, root)
@@ -168,9 +177,8 @@ class Appender:
         self._left = sent.turn.head
         return _results(*sent)
 
-    def _write_one(self, database: Database, _: _Turn, statements: Iterator[Statement]) -> bool:
+    def _write_one(self, database: Database, statement: Statement) -> bool:
         """One statement as a transaction of its own, by one round trip."""
-        (statement,) = statements
         self.may_be_kept = True
         written = prepared.run(database, *statement) == 1
         self.may_be_kept = False

@@ -23,7 +23,7 @@ from ledger.appending import Appender, Sent, Tree
 from ledger.appends import AlreadyAppended, Append, Appended, Clock, Result, Seal
 from ledger.bell import Bell
 from ledger.deadlines import CONNECTION_SECONDS
-from ledger.migrations import Database, Pool, is_silent
+from ledger.migrations import Pool, is_silent
 from ledger.notifier import Notifier
 from ledger.observed import UNOBSERVED, Observer, Outcome
 from ledger.prepared import Line
@@ -130,9 +130,8 @@ class Sequencer:
         self._running = False
         self._led = False
         """Whether somebody commits: the connection is theirs alone."""
-        self._held: Database | None = None
-        self._line: Line | None = None
-        """That of the connection that is held."""
+        self._held: Line | None = None
+        """That of the connection which is held."""
         self._used = 0.0
         self._bell: Bell | None = None
         """Wakes the thread where it waits for the database."""
@@ -261,10 +260,9 @@ class Sequencer:
         """What was sent; why it is unknown whether it was; or None where it was not, and is to be committed by itself."""
         appends = [pending.append for pending in group]
         try:
-            if not flights:
-                self._hold()
-            assert self._line
-            return self._appender.send(self._line, appends, flights[-1].sent if flights else None)
+            if flights:
+                return self._appender.send(self._flown, appends, flights[-1].sent)
+            return self._appender.send(self._hold(), appends, None)
         except BaseException as fault:
             return fault if self._appender.may_be_kept or _is_away(fault) else None
 
@@ -292,8 +290,7 @@ class Sequencer:
 
     def _received(self, flight: _Flight) -> list[Result] | BaseException | None:
         try:
-            assert self._line
-            return self._appender.receive(self._line, flight.sent)
+            return self._appender.receive(self._flown, flight.sent)
         except BaseException as fault:
             return fault
 
@@ -305,10 +302,10 @@ class Sequencer:
 
     def _is_answered(self, flights: int) -> bool:
         """Waits for the answer to the eldest group under way, or for another to send behind it; whether it is the answer."""
-        assert self._line
-        if flights == MOST_UNDER_WAY or self._line.is_answered or (self._waiting and self._waiting[0].is_chained):
+        line = self._flown
+        if flights == MOST_UNDER_WAY or line.is_answered or (self._waiting and self._waiting[0].is_chained):
             return True
-        return self._wait_for_enough(self._line, None)
+        return self._wait_for_enough(line, None)
 
     def _wait_for_enough(self, line: Line | None, seconds: float | None) -> bool:
         """Waits until enough wait for a group, or the line has an answer, or the time is over; whether it has an answer."""
@@ -375,7 +372,7 @@ class Sequencer:
         results: Sequence[Result] = ()
         began = perf_counter()
         try:
-            results = self._appender.append(self._hold(), [pending.append for pending in group])
+            results = self._appender.append(self._hold().database, [pending.append for pending in group])
         except BaseException as fault:
             self._let_go()
             # What has results is durable: what failed is what came after, and nothing may be written once more.
@@ -396,22 +393,25 @@ class Sequencer:
             if not pending.is_chained:
                 self._observer.appended(_outcome(result), len(pending.append.events), ended - pending.began)
 
-    def _hold(self) -> Database:
+    def _hold(self) -> Line:
         """A connection that answers: the one that is held, while it does."""
-        if self._held is not None and not is_silent(self._held):
+        if self._held is not None and not is_silent(self._held.database):
             self._let_go()
         if self._held is None:
-            self._held = self._pool.getconn(min(self._pool.timeout, CONNECTION_SECONDS))
-            self._line = Line(self._held)
+            self._held = Line(self._pool.getconn(min(self._pool.timeout, CONNECTION_SECONDS)))
+        return self._held
+
+    @property
+    def _flown(self) -> Line:
+        """The same while something is under way: its answer is no sign that it has ended."""
+        assert self._held
         return self._held
 
     def _let_go(self) -> None:
         held, self._held = self._held, None
-        line, self._line = self._line, None
-        if line is not None:
-            line.leave()
         if held is not None:
-            self._pool.putconn(held)
+            held.leave()
+            self._pool.putconn(held.database)
 
     def _fail(self, group: Sequence[Pending], fault: BaseException, *, may_be_kept: bool) -> None:
         if len(group) == 1 or _is_away(fault) or (may_be_kept and not _was_refused(fault)):

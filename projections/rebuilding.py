@@ -1,8 +1,8 @@
 """Rebuilding beside: read models are made anew in a schema of their own while the old ones serve, then take their place.
 
 The schema beside comes first on the search path, so that a projection writes to its new tables and reads the log where it
-is; that both are named the same is all there is to the swap. A rebuild that ended in the
-middle leaves its schema, which the next one drops: nothing of it was ever asked.
+is; that both are named the same is all there is to the swap. A rebuild that ended in the middle leaves its schema, which
+the next one drops: nothing of it was ever asked.
 """
 
 from collections.abc import Callable, Iterator, Sequence

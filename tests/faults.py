@@ -225,14 +225,14 @@ class _Cursor(Cursor[TupleRow]):
 # Kinds
 
 
-def broken(_: Watched) -> None:
+def broken(_: Connection[TupleRow]) -> None:
     raise Broken
 
 
-def connection_ended(conninfo: str) -> Callable[[Watched], None]:
+def connection_ended(conninfo: str) -> Callable[[Connection[TupleRow]], None]:
     """Ends the connection's own backend, from another connection, and returns when it is gone."""
 
-    def act(connection: Watched) -> None:
+    def act(connection: Connection[TupleRow]) -> None:
         with psycopg.connect(conninfo, autocommit=True) as other:
             gone = other.execute("SELECT pg_terminate_backend(%s, 20000)", [connection.info.backend_pid]).fetchone()
         assert gone == (True,)

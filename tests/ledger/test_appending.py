@@ -14,7 +14,7 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQue
 from eventsourcing.persistence import IntegrityError
 
 from appends import SHA, bare, event, now, once, stored, stuck, unless
-from ledger.appending import PART, Appender
+from ledger.appending import PART, Appender, Sent
 from ledger.appends import AlreadyAppended, Append, Appended, Once, Result, Seal
 from ledger.migrations import Pool
 from ledger.prepared import Line
@@ -280,14 +280,27 @@ def line(pool: Pool) -> Iterator[Line]:
         made.leave()
 
 
+def sent(appender: Appender, line: Line, *groups: Sequence[Append]) -> list[Sent]:
+    """Groups under way, each sent behind the one before it."""
+    under_way: list[Sent] = []
+    for group in groups:
+        made = appender.send(line, group, under_way[-1] if under_way else None)
+        assert made is not None
+        under_way.append(made)
+    return under_way
+
+
+def came(appender: Appender, line: Line, under_way: Sequence[Sent]) -> list[list[object] | None]:
+    """What came of each group: its members' positions, None where it was not written."""
+    received = [appender.receive(line, each) for each in under_way]
+    return [None if results is None else outcomes(results) for results in received]
+
+
 def test_a_group_is_sent_behind_one_that_is_under_way(pool: Pool, line: Line) -> None:
     appender = alone(pool)
-    first = appender.send(line, [Append([event("X", "a")]), Append([event("Y")])], None)
-    second = appender.send(line, [Append([event("Z")], unless(([], ["b"])), once())], first)
-    assert first is not None
-    assert second is not None
-    assert outcomes(appender.receive(line, first) or []) == [1, 2]
-    assert outcomes(appender.receive(line, second) or []) == [3]
+    first = [Append([event("X", "a")]), Append([event("Y")])]
+    under_way = sent(appender, line, first, [Append([event("Z")], unless(([], ["b"])), once())])
+    assert came(appender, line, under_way) == [[1, 2], [3]]
     assert stored(pool) == [(1, "X"), (2, "Y"), (3, "Z")]
     assert outcomes(appender.append(line.database, [Append([event("last")])])) == [4]
 
@@ -303,15 +316,9 @@ def test_a_group_is_sent_behind_one_that_is_under_way(pool: Pool, line: Line) ->
 )
 def test_what_a_group_under_way_appends_is_seen_by_the_next(pool: Pool, line: Line, refused: Append) -> None:
     appender = alone(pool)
-    first = appender.send(line, [Append([event("X", "a")], once=once())], None)
     behind = [refused, Append([event("Y")])]
-    second = appender.send(line, behind, first)
-    third = appender.send(line, [Append([event("Z")])], second)
-    assert first is not None
-    assert second is not None
-    assert third is not None
-    assert outcomes(appender.receive(line, first) or []) == [1]
-    assert [appender.receive(line, each) for each in (second, third)] == [None, None]
+    under_way = sent(appender, line, [Append([event("X", "a")], once=once())], behind, [Append([event("Z")])])
+    assert came(appender, line, under_way) == [[1], None, None]
     assert stored(pool) == [(1, "X")]
     name, position = outcomes(appender.append(line.database, behind))
     assert name == ("AlreadyAppended" if refused.once else "IntegrityError")
@@ -322,11 +329,8 @@ def test_groups_behind_one_that_another_process_has_overtaken_are_not_written(po
     appender, other = alone(pool), Appender(bare, lambda: now() + timedelta(hours=1), None)
     with pool.connection() as database:
         other.append(database, [Append([event("theirs")])])
-    first = appender.send(line, [Append([event("X")])], None)
-    second = appender.send(line, [Append([event("Y")])], first)
-    assert first is not None
-    assert second is not None
-    assert [appender.receive(line, each) for each in (first, second)] == [None, None]
+    under_way = sent(appender, line, [Append([event("X")])], [Append([event("Y")])])
+    assert came(appender, line, under_way) == [None, None]
     assert outcomes(appender.append(line.database, [Append([event("X")])])) == [2]
     assert appender.send(line, [Append([event("Y")])], None) is None, "who is not alone takes its turn"
     assert stored(pool) == [(1, "theirs"), (2, "X")]
@@ -341,11 +345,8 @@ def test_a_group_goes_on_with_no_other_tree_than_its_own_even_at_the_same_positi
     # It comes to the position, and has the instant, that the group is to leave the head at.
     with pool.connection() as database:
         other.append(database, [Append([event("theirs")])])
-    first = appender.send(line, [Append([event("X")])], None)
-    second = appender.send(line, [Append([event("Y")])], first)
-    assert first is not None
-    assert second is not None
-    assert [appender.receive(line, each) for each in (first, second)] == [None, None]
+    under_way = sent(appender, line, [Append([event("X")])], [Append([event("Y")])])
+    assert came(appender, line, under_way) == [None, None]
     assert outcomes(appender.append(line.database, [Append([event("last")])])) == [4]
     assert [type_ for _, type_ in stored(pool)] == ["before", "before", "theirs", "last"]
     check(pool)

@@ -283,7 +283,7 @@ def test_a_held_connection_that_has_ended_is_replaced_before_the_next_append(
     held = recorder._sequencer._held
     assert held is not None
     with psycopg.connect(database, autocommit=True) as owner:
-        owner.execute("SELECT pg_terminate_backend(%s, 20000)", [held.info.backend_pid])
+        owner.execute("SELECT pg_terminate_backend(%s, 20000)", [held.database.info.backend_pid])
     assert recorder.append([event("Y")]) == 2
 
 

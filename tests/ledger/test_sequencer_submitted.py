@@ -12,8 +12,10 @@ import pytest
 from eventsourcing.persistence import IntegrityError, ProgrammingError
 
 from appends import event, once, queued, stored, transactions, unless
+from faults import Broken, broken, connection_ended
 from ledger import sequencer
 from ledger.appends import AlreadyAppended, Append, Appended
+from ledger.migrations import Database
 from ledger.prepared import Line
 from ledger.recorder import PostgresRecorder
 from ledger.sequencer import Pending, Sequencer
@@ -112,7 +114,7 @@ def test_a_fault_with_two_groups_under_way_loses_nothing_and_writes_nothing_twic
     database: str, recorder: PostgresRecorder, monkeypatch: pytest.MonkeyPatch,
     kind: str, step: str, after: bool, skip: int,
 ) -> None:  # fmt: skip
-    fault = Faulty(database, kind, after=after, skip=skip)
+    fault = Faulty(broken if kind == "an exception" else connection_ended(database), after=after, skip=skip)
     with queued(recorder) as queue:
         pending = {n: recorder.submit(Append([event(f"{n}")], once=once(f"{n}"))) for n in range(96)}
         monkeypatch.setattr(Line, step, fault.around(getattr(Line, step)))
@@ -144,16 +146,12 @@ def came_of(pending: Pending) -> int | None:
         return None
 
 
-class Broken(Exception):
-    """No code of the program knows it."""
-
-
 class Faulty:
     """Lets a fault happen once, before or after a step."""
 
-    def __init__(self, database: str, kind: str, *, after: bool, skip: int) -> None:
+    def __init__(self, act: Callable[[Database], None], *, after: bool, skip: int) -> None:
         self.happened = False
-        self._database, self._kind, self._after, self._skip = database, kind, after, skip
+        self._act, self._after, self._skip = act, after, skip
 
     def around(self, step: Callable[..., Any]) -> Callable[..., Any]:
         def faulty(line: Line, *asked: Any) -> Any:
@@ -169,10 +167,7 @@ class Faulty:
 
     def _happen(self, line: Line) -> None:
         self.happened = True
-        if self._kind == "an exception":
-            raise Broken
-        with psycopg.connect(self._database, autocommit=True) as owner:
-            owner.execute("SELECT pg_terminate_backend(%s, 20000)", [line.database.info.backend_pid])
+        self._act(line.database)
 
 
 def test_whoever_waits_when_the_thread_fails_is_told_and_the_next_has_another_thread(
